@@ -1,0 +1,54 @@
+"""What a step of the pipeline is: one table, the tables it is built from, and the function that builds it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pandas as pd
+
+from perp_pipeline.contracts.model import Contract
+
+DROPPED_COLUMNS = ("table", "key", "reason")
+
+
+@dataclass(frozen=True)
+class Built:
+    """What a builder returns when cleaning kept rows out.
+
+    Attributes:
+        frame: the table, with the contract's columns.
+        dropped: one row per row kept out: ``table`` it came from, its ``key`` as text, and the ``reason``.
+    """
+
+    frame: pd.DataFrame
+    dropped: pd.DataFrame
+
+
+@dataclass(frozen=True)
+class Input:
+    """A table that a step reads.
+
+    Attributes:
+        before, after: months of context read on either side of the months being built.
+        whole: read the table's whole history, whatever the months.
+    """
+
+    table: str
+    before: int = 0
+    after: int = 0
+    whole: bool = False
+
+
+@dataclass(frozen=True)
+class Step:
+    """One table of the pipeline.
+
+    Attributes:
+        build: pure function whose keyword arguments are named after the input tables (pandas frames)
+            and which returns the table's frame, or :class:`Built`.
+    """
+
+    output: Contract
+    build: Callable[..., pd.DataFrame | Built]
+    inputs: tuple[Input, ...]
