@@ -1,0 +1,112 @@
+"""Between frames, Arrow tables and Parquet bytes, by the contract's schema."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from perp_pipeline.contracts.model import Contract
+from perp_pipeline.lake.errors import SchemaMismatch
+from perp_pipeline.lake.paths import MONTH, PartitionKey
+
+
+def to_arrow(contract: Contract, frame: pd.DataFrame) -> pa.Table:
+    """Cast a frame to the contract's Arrow schema and sort it by key.
+
+    Raises:
+        SchemaMismatch: a column is missing, unknown or not of its type; the message names it.
+    """
+    expected = [column.name for column in contract.columns]
+    missing = [name for name in expected if name not in frame.columns]
+    unknown = [name for name in frame.columns if name not in expected]
+    if missing or unknown:
+        raise SchemaMismatch(
+            f"{contract.name}: "
+            + "; ".join(
+                part
+                for part in (
+                    f"missing column(s) {', '.join(missing)}" if missing else "",
+                    f"column(s) {', '.join(map(str, unknown))} not in the contract" if unknown else "",
+                )
+                if part
+            )
+            + ". Remedy: make the builder return the contract's columns, or declare the column in contracts/."
+        )
+    arrays = [_array(contract, name, frame[name]) for name in expected]
+    table = pa.Table.from_arrays(arrays, schema=_all_nullable(contract.schema))
+    return table.sort_by([(name, "ascending") for name in contract.key])
+
+
+def to_frame(table: pa.Table) -> pd.DataFrame:
+    """Pandas frame of an Arrow table: dates as naive midnights, text as ``str``."""
+    frame: pd.DataFrame = table.to_pandas(date_as_object=False)
+    for field in table.schema:
+        if pa.types.is_date(field.type):
+            frame[field.name] = frame[field.name].astype("datetime64[us]")
+    return frame
+
+
+def split(contract: Contract, table: pa.Table) -> Iterator[tuple[PartitionKey, pa.Table]]:
+    """The table's partitions in order, each still with all columns, rows in the table's order."""
+    if not contract.partition_by and contract.time is None:
+        yield PartitionKey(), table
+        return
+    levels = {name: table.column(name).to_pandas() for name in contract.partition_by}
+    if contract.time is not None:
+        levels[MONTH] = months_of(contract, table)
+    groups = pd.DataFrame(levels).groupby(list(levels), sort=True, observed=True).indices
+    for values, rows in sorted(groups.items(), key=lambda item: item[0]):
+        parts = values if isinstance(values, tuple) else (values,)
+        key = PartitionKey(tuple(zip(levels, map(str, parts), strict=True)))
+        yield key, table.take(pa.array(np.sort(rows)))
+
+
+def months_of(contract: Contract, table: pa.Table) -> pd.Series:
+    """``YYYY-MM`` of each row's time column."""
+    months = pc.strftime(table.column(contract.time), format="%Y-%m")
+    return months.to_pandas()
+
+
+def to_parquet(contract: Contract, table: pa.Table) -> bytes:
+    """Parquet bytes without the columns that the path carries. The same table gives the same bytes."""
+    fields = [field for field in contract.schema if field.name not in contract.partition_by]
+    schema = pa.schema(fields, metadata=contract.schema.metadata)
+    sink = pa.BufferOutputStream()
+    pq.write_table(
+        table.select([field.name for field in fields]).cast(schema),
+        sink,
+        compression="zstd",
+        version="2.6",
+        data_page_version="1.0",
+        write_statistics=True,
+    )
+    return bytes(sink.getvalue().to_pybytes())
+
+
+def _array(contract: Contract, name: str, values: pd.Series) -> pa.Array:
+    column = contract.column(name)
+    target = column.arrow.type
+    try:
+        array = pa.Array.from_pandas(values)
+        if isinstance(array, pa.ChunkedArray):
+            array = array.combine_chunks()
+        if pa.types.is_dictionary(array.type):
+            array = array.dictionary_decode()
+        if pa.types.is_floating(target) and pa.types.is_integer(array.type):
+            return array.cast(target, safe=False)
+        return array.cast(target)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
+        raise SchemaMismatch(
+            f"{contract.name}.{name}: cannot be stored as {column.kind} ({error}). "
+            "Remedy: mend the source row or the builder that made this column."
+        ) from error
+
+
+def _all_nullable(schema: pa.Schema) -> pa.Schema:
+    # Nulls are the checks' business: they name the rows, a schema error would not.
+    return pa.schema([field.with_nullable(True) for field in schema], metadata=schema.metadata)
