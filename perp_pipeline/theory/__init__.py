@@ -1,0 +1,1 @@
+"""Small calculators of the theory that the essays argue from. They read no data."""
