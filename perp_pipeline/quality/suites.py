@@ -1,0 +1,164 @@
+"""Contracts as Great Expectations suites, and tables judged by them.
+
+The only module that imports great_expectations, and only inside functions: the import takes seconds.
+"""
+
+from __future__ import annotations
+
+import os
+import uuid
+import warnings
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from perp_pipeline.contracts.model import Contract, RowCheck, Severity
+from perp_pipeline.lake.tables import to_frame
+from perp_pipeline.quality.results import CheckResult
+
+VERDICT = "check:{name}"
+_MEND = "mend the source or the builder; nothing was published"
+
+
+def expectation_specs(contract: Contract) -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
+    """Each expectation of a contract as (type, arguments, meta).
+
+    Meta carries ``name``, ``doc``, ``remedy`` and ``severity``: results come in any order and are
+    matched by name. A row check is judged on a boolean column that its own function computes.
+    """
+    key = list(contract.key)
+    if not contract.may_be_empty:
+        yield _spec(
+            "ExpectTableRowCountToBeBetween", "has_rows", "the table has at least one row", min_value=1
+        )
+    if len(key) == 1:
+        yield _spec(
+            "ExpectColumnValuesToBeUnique", "unique_key", f"rows are unique by {key[0]}", column=key[0]
+        )
+    else:
+        yield _spec(
+            "ExpectCompoundColumnsToBeUnique",
+            "unique_key",
+            f"rows are unique by {', '.join(key)}",
+            column_list=key,
+        )
+    for column in contract.columns:
+        name = column.name
+        if not column.nullable:
+            yield _spec(
+                "ExpectColumnValuesToNotBeNull", f"{name}_present", f"{name} is never missing", column=name
+            )
+        if column.low is not None or column.high is not None:
+            low = "-inf" if column.low is None else f"{column.low:g}"
+            high = "inf" if column.high is None else f"{column.high:g}"
+            yield _spec(
+                "ExpectColumnValuesToBeBetween",
+                f"{name}_in_bounds",
+                f"{name} lies in [{low}, {high}]{' ' + column.unit if column.unit else ''}",
+                column=name,
+                min_value=column.low,
+                max_value=column.high,
+            )
+        if column.values:
+            yield _spec(
+                "ExpectColumnValuesToBeInSet",
+                f"{name}_in_vocabulary",
+                f"{name} is one of {', '.join(column.values)}",
+                column=name,
+                value_set=list(column.values),
+            )
+    for check in contract.checks:
+        kind, arguments, meta = _spec(
+            "ExpectColumnValuesToBeInSet",
+            check.name,
+            check.doc,
+            column=VERDICT.format(name=check.name),
+            value_set=[True],
+        )
+        yield kind, arguments, meta | {"remedy": check.remedy, "severity": str(check.severity)}
+
+
+def suite(contract: Contract) -> Any:
+    """The contract's ``ExpectationSuite``."""
+    gx = _great_expectations()
+    expectations = [
+        getattr(gx.expectations, kind)(**arguments, meta=meta)
+        for kind, arguments, meta in expectation_specs(contract)
+    ]
+    return gx.ExpectationSuite(name=contract.name, expectations=expectations)
+
+
+def audit(contract: Contract, table: pa.Table) -> list[CheckResult]:
+    """Judge a table (by the contract's schema, sorted by key) by the contract's suite.
+
+    Returns:
+        One result per expectation, in the suite's order. Failing rows keep their position as index.
+    """
+    frame = to_frame(table)
+    judged = frame.assign(**{VERDICT.format(name=c.name): _verdict(c, frame) for c in contract.checks})
+    gx = _great_expectations()
+    asset = _data_source().add_dataframe_asset(f"{contract.name}-{uuid.uuid4().hex}")
+    batch = asset.add_batch_definition_whole_dataframe("whole").get_batch({"dataframe": judged})
+    with warnings.catch_warnings():
+        # The library calls pandas in ways that pandas has deprecated; nothing here can mend that.
+        warnings.simplefilter("ignore", category=DeprecationWarning)
+        warnings.simplefilter("ignore", category=FutureWarning)
+        outcome = batch.validate(suite(contract), result_format={"result_format": "COMPLETE"})
+    _data_source().delete_asset(asset.name)
+    results = {}
+    for item in outcome.results:
+        config = item.expectation_config
+        if item.exception_info and item.exception_info.get("raised_exception"):
+            raise gx.exceptions.GreatExpectationsError(
+                f"{contract.name}: {config.meta['name']} could not be judged: {item.exception_info}"
+            )
+        results[config.meta["name"]] = _result(contract, frame, config, item)
+    return [results[meta["name"]] for _, _, meta in expectation_specs(contract)]
+
+
+def _result(contract: Contract, frame: pd.DataFrame, config: Any, item: Any) -> CheckResult:
+    meta, arguments = config.meta, config.kwargs
+    positions = np.asarray(sorted(set(item.result.get("unexpected_index_list") or [])), dtype=np.int64)
+    judged = arguments.get("column")
+    columns = list(dict.fromkeys([*contract.key, *([judged] if judged in frame.columns else [])]))
+    failing = frame.iloc[[] if item.success else positions][columns]
+    return CheckResult(
+        name=meta["name"],
+        doc=meta["doc"],
+        remedy=meta["remedy"],
+        severity=Severity(meta["severity"]),
+        passed=bool(item.success),
+        n_failing=0 if item.success else max(len(failing), 1),
+        failing=failing,
+    )
+
+
+def _verdict(check: RowCheck, frame: pd.DataFrame) -> pd.Series:
+    if frame.empty:
+        return pd.Series([], dtype=bool)
+    return check.passes(frame).astype(bool)
+
+
+def _spec(kind: str, name: str, doc: str, **arguments: Any) -> tuple[str, dict[str, Any], dict[str, Any]]:
+    meta = {"name": name, "doc": doc, "remedy": _MEND, "severity": str(Severity.ERROR)}
+    return kind, arguments, meta
+
+
+@cache
+def _great_expectations() -> Any:
+    os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
+    import great_expectations
+    import great_expectations.expectations
+
+    return great_expectations
+
+
+@cache
+def _data_source() -> Any:
+    context = _great_expectations().get_context(mode="ephemeral")
+    context.variables.progress_bars = {"globally": False}
+    return context.data_sources.add_pandas("frames")
