@@ -1,2 +1,1 @@
 """Funding rates, basis and LP profit, from primary sources to claims with verdicts."""
-

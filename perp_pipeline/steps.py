@@ -32,12 +32,14 @@ class Input:
     Attributes:
         before, after: months of context read on either side of the months being built.
         whole: read the table's whole history, whatever the months.
+        optional: a lake without the table gives an empty frame rather than an error.
     """
 
     table: str
     before: int = 0
     after: int = 0
     whole: bool = False
+    optional: bool = False
 
 
 @dataclass(frozen=True)
@@ -47,8 +49,12 @@ class Step:
     Attributes:
         build: pure function whose keyword arguments are named after the input tables (pandas frames)
             and which returns the table's frame, or :class:`Built`.
+        parameters: names of settings that ``build`` takes as keyword arguments as well.
+        chapter: the part of the pipeline it belongs to: raw, funding, rates, amm, research.
     """
 
     output: Contract
     build: Callable[..., pd.DataFrame | Built]
     inputs: tuple[Input, ...]
+    parameters: tuple[str, ...] = ()
+    chapter: str = "research"

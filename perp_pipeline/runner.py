@@ -1,0 +1,235 @@
+"""Running steps: download or build, cast, audit, commit, report.
+
+The command line and the Dagster assets both come through :func:`run_node`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from perp_pipeline import contracts
+from perp_pipeline.contracts.model import Contract
+from perp_pipeline.graph import Node
+from perp_pipeline.lake import Lake, LakeError, LostRows, PartitionKey, TableMissing
+from perp_pipeline.lake.tables import split, to_arrow, to_frame
+from perp_pipeline.months import Span
+from perp_pipeline.quality.results import CheckResult, blocking
+from perp_pipeline.quality.suites import audit
+from perp_pipeline.settings import Settings
+from perp_pipeline.sources.errors import SourceError
+from perp_pipeline.steps import DROPPED_COLUMNS, Built, Input, Step
+
+if TYPE_CHECKING:
+    from perp_pipeline.sources.http import Http
+
+
+class RejectedTable(LakeError):
+    """A table failed its audit; the rejected partitions are in quarantine, the rest was published."""
+
+
+class StepFailed(Exception):
+    """A step did not publish all that it was asked for. Carries the report of what it did."""
+
+    def __init__(self, report: StepReport, cause: Exception) -> None:
+        super().__init__(str(cause))
+        self.report = report
+        self.cause = cause
+
+
+@dataclass
+class StepReport:
+    """What one step did.
+
+    Attributes:
+        table: the contract's name.
+        rows: rows of the audited table.
+        first, last: range of the time column (or None).
+        dropped: rows that cleaning kept out: table, key, reason.
+        note: why nothing was done, where nothing was.
+        error: what went wrong, or None.
+    """
+
+    table: str
+    rows: int = 0
+    first: Any = None
+    last: Any = None
+    written: list[PartitionKey] = field(default_factory=list)
+    unchanged: list[PartitionKey] = field(default_factory=list)
+    rejected: list[PartitionKey] = field(default_factory=list)
+    checks: list[CheckResult] = field(default_factory=list)
+    dropped: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(DROPPED_COLUMNS)))
+    note: str = ""
+    error: str | None = None
+    seconds: float = 0.0
+
+    @property
+    def warnings(self) -> list[CheckResult]:
+        """Failing checks that do not block."""
+        return [check for check in self.checks if not check.passed and not check.blocks]
+
+
+@dataclass
+class Context:
+    """What every step of a run shares."""
+
+    lake: Lake
+    http: Http
+    settings: Settings
+    now: datetime
+    nodes: dict[str, Node]
+    allow_lost_rows: bool = False
+
+
+Listener = Callable[[str, StepReport | None], None]
+"""Told (table, None) when a step starts and (table, report) when it ends."""
+
+
+def run_node(name: str, span: Span, context: Context) -> StepReport:
+    """Bring one table up to date for the months of ``span``.
+
+    Raises:
+        StepFailed: a download, the cast, the audit or the guard against lost rows failed. Partitions
+            that were good are published, what was there before stays, rejects are in quarantine.
+    """
+    started = time.perf_counter()
+    report = StepReport(name)
+    node = context.nodes[name]
+    try:
+        if node.step is not None:
+            _build(node.step, span, context, report)
+        else:
+            _download(node, span, context, report)
+    except (SourceError, LakeError) as error:
+        report.error = str(error)
+        raise StepFailed(report, error) from error
+    finally:
+        report.seconds = time.perf_counter() - started
+    return report
+
+
+def run_many(
+    names: Sequence[str], span: Span, context: Context, listener: Listener = lambda *_: None
+) -> list[StepReport]:
+    """Run tables in the order given. A failure stops what depends on it and nothing else."""
+    reports: dict[str, StepReport] = {}
+    for name in names:
+        listener(name, None)
+        failed = [need for need in context.nodes[name].needs if need in reports and reports[need].error]
+        if failed:
+            report = StepReport(name, error=f"not run: {', '.join(failed)} failed")
+        else:
+            try:
+                report = run_node(name, span, context)
+            except StepFailed as failure:
+                report = failure.report
+        reports[name] = report
+        listener(name, report)
+    return list(reports.values())
+
+
+def _download(node: Node, span: Span, context: Context, report: StepReport) -> None:
+    frames = [
+        frame
+        for dataset in node.datasets
+        for frame in dataset.fetch(context.http, span, context.now)
+        if not frame.empty
+    ]
+    if not frames:
+        report.note = f"the source has no rows for {span}"
+        return
+    frame = pd.concat(frames, ignore_index=True) if len(frames) > 1 else frames[0]
+    _publish(node.contract, frame, span, context, report)
+
+
+def _build(step: Step, span: Span, context: Context, report: StepReport) -> None:
+    frames = {item.table: _load(item, span, context) for item in step.inputs}
+    needed = [item for item in step.inputs if not item.optional]
+    if needed and all(frames[item.table].empty for item in needed):
+        report.note = f"no input rows for {span}"
+        return
+    parameters = {name: getattr(context.settings, name) for name in step.parameters}
+    built = step.build(**frames, **parameters)
+    if isinstance(built, Built):
+        report.dropped = built.dropped
+        built = built.frame
+    _publish(step.output, built, span, context, report)
+
+
+def _load(item: Input, span: Span, context: Context) -> pd.DataFrame:
+    contract = contracts.get(item.table)
+    wanted = None if item.whole or contract.time is None else span.widened(item.before, item.after)
+    try:
+        return context.lake.frame(contract, wanted)
+    except TableMissing:
+        if item.optional or context.lake.partitions(contract):
+            return to_frame(contract.schema.empty_table())
+        raise
+
+
+def _publish(
+    contract: Contract, frame: pd.DataFrame, span: Span, context: Context, report: StepReport
+) -> None:
+    table = to_arrow(contract, frame)
+    if contract.time is not None:
+        table = _within(contract, table, span)
+    report.rows = len(table)
+    report.checks = audit(contract, table)
+    if contract.time is not None and len(table):
+        bounds = pc.min_max(table.column(contract.time)).as_py()
+        report.first, report.last = bounds["min"], bounds["max"]
+    failures = blocking(report.checks)
+    bad = _rejected(contract, table, failures)
+    reason = "\n".join(failure.describe(contract) for failure in failures)
+    for key, part in split(contract, table):
+        if key in bad:
+            context.lake.quarantine(contract, part, key, reason, context.now)
+    report.rejected = sorted(bad)
+    if failures and not bad:
+        raise RejectedTable(reason)
+    commit = context.lake.commit(
+        contract,
+        table,
+        now=context.now,
+        span=span if contract.time is not None else None,
+        hold_back=bad,
+        allow_lost_rows=context.allow_lost_rows,
+    )
+    report.written, report.unchanged = commit.written, commit.unchanged
+    if bad:
+        raise RejectedTable(
+            f"{reason}\nKept out (see _quarantine): {', '.join(map(str, sorted(bad))) or 'all'}"
+        )
+    if commit.refused:
+        report.rejected = sorted(commit.refused)
+        raise LostRows("\n".join(commit.refused.values()))
+
+
+def _within(contract: Contract, table: pa.Table, span: Span) -> pa.Table:
+    column = table.column(contract.time)
+    bounds = [
+        pa.scalar(moment.date() if pa.types.is_date(column.type) else moment, type=column.type)
+        for moment in (span.start, span.end)
+    ]
+    inside = pc.and_(pc.greater_equal(column, bounds[0]), pc.less(column, bounds[1]))
+    return table.filter(pc.or_kleene(inside, pc.is_null(column)))
+
+
+def _rejected(
+    contract: Contract, table: pa.Table, failures: Iterable[CheckResult]
+) -> frozenset[PartitionKey]:
+    """Partitions that hold a row which a blocking check failed; all of them where a check names no row."""
+    failures = list(failures)
+    if not failures:
+        return frozenset()
+    if any(failure.failing.empty for failure in failures):
+        return frozenset(key for key, _ in split(contract, table))
+    rows = sorted({int(row) for failure in failures for row in failure.failing.index})
+    return frozenset(key for key, _ in split(contract, table.take(pa.array(rows))))
