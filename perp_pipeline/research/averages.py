@@ -16,7 +16,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from perp_pipeline.research.series import FUNDING, RateSeries, bounds, daily_rates, rate_series, utc
-from perp_pipeline.research.statistics import hac_mean, skewness
+from perp_pipeline.research.statistics import hac_mean, hac_skewness
 
 DEFAULT_RATE_8H: Final = 0.0001
 """The interest component that premium-to-rate maps fall back to, per 8 hours."""
@@ -107,9 +107,16 @@ def _summary(
         "hac_lags": mean.hac_lags,
         "share_negative": float((rates < 0).mean()),
         "share_default": np.nan if flags is None else flags.share(period),
-        "skew": skewness(rates)[0],
+        "skew": _skew(rates),
         "coverage": len(rates) / length,
     }
+
+
+def _skew(rates: npt.NDArray[np.float64]) -> float:
+    try:
+        return hac_skewness(rates)[0].estimate
+    except ValueError:
+        return float("nan")
 
 
 class _Flags:

@@ -12,7 +12,7 @@ import pandas as pd
 
 from perp_pipeline.research.periods import standard_periods
 from perp_pipeline.research.series import CME, RateSeries, bounds, daily_rates, rate_series, utc
-from perp_pipeline.research.statistics import correlation, hac_mean
+from perp_pipeline.research.statistics import hac_correlation, hac_mean
 
 CME_HEADLINE: Final = "calendar_x12"
 """CME method of the headline rows: the one the essays use. The others are beside it."""
@@ -120,7 +120,14 @@ def _pair(a: RateSeries, b: RateSeries, headline: bool, extra: Sequence[str]) ->
             "window_start": utc(days[where][0]),
             "window_end": utc(days[where][-1]),
             "hac_lags": mean.hac_lags,
-            "correlation": correlation(first, second)[0],
+            "correlation": _correlation(first, second),
             "gap_p95": float(np.quantile(np.abs(gap), 0.95)),
             "gap_mean": float(np.abs(gap).mean()),
         }
+
+
+def _correlation(first: npt.NDArray[np.float64], second: npt.NDArray[np.float64]) -> float:
+    try:
+        return hac_correlation(first, second).estimate
+    except ValueError:
+        return float("nan")

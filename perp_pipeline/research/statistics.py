@@ -63,62 +63,86 @@ def hac_mean(values: npt.ArrayLike, lags: int | None = None) -> Estimate:
     if len(x) == 0:
         raise ValueError("no finite value to average")
     mean = float(x.mean())
-    return hac_estimate(mean, x - mean, lags)
+    return hac_influence(mean, x - mean, lags)
 
 
-def hac_estimate(value: float, influence: npt.ArrayLike, lags: int | None = None) -> Estimate:
-    """A statistic with the Newey-West error of its influence function and a fixed-b interval.
-
-    A smooth statistic of a sample is, to first order, its true value plus the mean of its influence
-    function; the error of that mean is the error of the statistic (the delta method).
+def hac_influence(value: float, influence: Array, lags: int | None = None) -> Estimate:
+    """An estimate with the HAC error of its influence function (delta method).
 
     Args:
-        value: the statistic.
-        influence: its influence function at each observation, in time order; 1-d, mean about zero, no NaN.
+        value: the estimate, such as a mean, a correlation or a ratio of means.
+        influence: its influence of each observation, in time order, mean zero, so that the estimate's
+            error is about the mean of ``influence``.
         lags: Bartlett lags; :func:`hac_lags` of the sample by default.
     """
-    psi = np.asarray(influence, dtype=np.float64)
-    n = len(psi)
+    n = len(influence)
     if n < 8:
         return Estimate(value, math.nan, math.nan, math.nan, n, 0)
     used = hac_lags(n) if lags is None else lags
-    se = math.sqrt(max(0.0, bartlett_variance(psi, used)) / n)
+    se = math.sqrt(max(0.0, bartlett_variance(influence, used)) / n)
     reach = fixed_b_critical(used, n) * se
     return Estimate(value, se, value - reach, value + reach, n, used)
 
 
-def skewness(values: npt.ArrayLike) -> tuple[float, Array]:
-    """Moment skewness g = m3 / m2^1.5 and its influence function z^3 - 3 z - g - 1.5 g (z^2 - 1).
+def hac_ratio(numerator: Array, denominator: Array, lags: int | None = None) -> Estimate:
+    """Ratio of two means over the same observations, with its delta-method HAC error.
 
-    Both are NaN where the values do not vary.
+    Raises:
+        ValueError: the denominator's mean is zero, or there is no observation.
     """
-    x = np.asarray(values, dtype=np.float64)
-    z = _standardised(x)
-    g = float((z**3).mean()) if len(z) else math.nan
-    return g, z**3 - 3.0 * z - g - 1.5 * g * (z**2 - 1.0)
+    bottom = float(denominator.mean()) if len(denominator) else 0.0
+    if bottom == 0.0:
+        raise ValueError("the denominator of the ratio has mean zero")
+    ratio = float(numerator.mean()) / bottom
+    return hac_influence(ratio, (numerator - ratio * denominator) / bottom, lags)
 
 
-def correlation(first: npt.ArrayLike, second: npt.ArrayLike) -> tuple[float, Array]:
-    """Pearson correlation r and its influence function z1 z2 - r (z1^2 + z2^2) / 2.
+def hac_correlation(x: Array, y: Array, lags: int | None = None) -> Estimate:
+    """Pearson correlation with its HAC error; rows with a NaN are dropped.
 
-    Both are NaN where one side does not vary.
+    The influence of an observation is zx zy - rho (zx^2 + zy^2) / 2 with z the standardised values.
+
+    Raises:
+        ValueError: fewer than two rows, or a series that does not vary.
     """
-    z1 = _standardised(np.asarray(first, dtype=np.float64))
-    z2 = _standardised(np.asarray(second, dtype=np.float64))
-    r = float(np.clip((z1 * z2).mean(), -1.0, 1.0)) if len(z1) else math.nan
-    return r, z1 * z2 - 0.5 * r * (z1**2 + z2**2)
+    both = np.isfinite(x) & np.isfinite(y)
+    if both.sum() < 2:
+        raise ValueError("a correlation needs two rows")
+    x, y = x[both], y[both]
+    sx, sy = float(x.std()), float(y.std())
+    if sx == 0.0 or sy == 0.0:
+        raise ValueError("a series that does not vary has no correlation")
+    zx, zy = (x - x.mean()) / sx, (y - y.mean()) / sy
+    rho = float((zx * zy).mean())
+    return hac_influence(rho, zx * zy - rho * (zx**2 + zy**2) / 2.0, lags)
 
 
-def _standardised(x: Array) -> Array:
-    if len(x) == 0:
-        return x
-    centred = x - x.mean()
-    spread = math.sqrt(float(centred @ centred) / len(x))
-    # A constant series leaves rounding noise, not zero: its spread means nothing.
-    if spread <= 1e-12 * max(1e-12, float(np.abs(x).max())):
-        return np.full(len(x), math.nan)
-    scaled: Array = centred / spread
-    return scaled
+def hac_skewness(values: Array, lags: int | None = None) -> tuple[Estimate, Array]:
+    """Moment skewness g = m3 / m2^1.5 with its HAC error, and its influence function.
+
+    The influence of an observation is z^3 - 3 z - g - 1.5 g (z^2 - 1) with z the standardised values;
+    returned so that the skewness of two series on the same days can be compared.
+
+    Raises:
+        ValueError: no observation, or a series that does not vary.
+    """
+    spread = float(values.std()) if len(values) else 0.0
+    if spread <= 1e-12 * float(np.abs(values).max(initial=0.0)):
+        raise ValueError("a series that does not vary has no skewness")
+    z = (values - values.mean()) / spread
+    g = float((z**3).mean())
+    influence = z**3 - 3.0 * z - g - 1.5 * g * (z**2 - 1.0)
+    return hac_influence(g, influence, lags), influence
+
+
+def fixed_b_p(t: float, lags: int, n: int) -> float:
+    """Two-sided p value of a Bartlett t statistic, calibrated so that p < 0.05 where t leaves the interval.
+
+    The normal tail of t rescaled by 1.96 over :func:`fixed_b_critical`: exact at 5 %, close elsewhere.
+    """
+    if not math.isfinite(t):
+        return math.nan
+    return math.erfc(abs(t) * 1.959964 / fixed_b_critical(lags, n) / math.sqrt(2.0))
 
 
 def bartlett_variance(scores: Array, lags: int) -> float:
