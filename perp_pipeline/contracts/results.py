@@ -185,8 +185,8 @@ OUT_VENUE_SPREADS = Contract(
     doc=(
         "How far the rates of two venues lie apart on the days that both have: side a minus side b. A venue "
         "can have several contracts on one base and several CME methods; rows with headline = true are one "
-        "per pair of venues, base and period: each venue's contract with the longest history, and calendar_x12 (the "
-        "essay's method) for cme."
+        "per pair of venues, base and period: each venue's contract with the longest history, and "
+        "calendar_x12 (the essay's method) for cme."
     ),
     grain="one pair of series on the same base, and a period",
     key=("venue_a", "venue_b", "base", "period", "symbol_a", "symbol_b", "method_a", "method_b"),
@@ -256,8 +256,8 @@ OUT_CLAIMS = Contract(
     doc=(
         "Every quantitative claim of the essays: what was published, what the data say, and the verdict that "
         "follows. Verdicts: holds (published value inside the interval, or the interval on the published "
-        "side), fails (outside), weak (agrees, but the interval spans zero or the published bound), arithmetic (an "
-        "exact identity, checked), wrong as stated (the text contradicts itself), no data (reason says what "
+        "side), fails (outside), weak (agrees, but the interval spans zero or the published bound), "
+        "arithmetic (an exact identity, checked), wrong as stated (the text contradicts itself), no data (reason says what "
         "is missing). A claim of several parts gets the verdict of its worst part; reason lists the parts."
     ),
     grain="one claim",

@@ -127,7 +127,7 @@ def _pair(a: RateSeries, b: RateSeries, headline: bool, extra: Sequence[str]) ->
 
 
 def _correlation(first: npt.NDArray[np.float64], second: npt.NDArray[np.float64]) -> float:
-    try:
-        return hac_correlation(first, second).estimate
-    except ValueError:
+    # A constant series leaves rounding noise, not zero: its spread means nothing.
+    if any(side.std() <= 1e-12 * np.abs(side).max() for side in (first, second)):
         return float("nan")
+    return float(np.clip(hac_correlation(first, second).estimate, -1.0, 1.0)) if len(first) > 1 else np.nan

@@ -118,5 +118,5 @@ def annual_from_8h(rate_8h: float) -> float:
 
 
 def long_profit(notional: float, price_open: float, price_close: float, funding: float) -> float:
-    """Profit of a long over one funding period, N (p1 / p0 - 1 - f), in the unit of ``notional`` (essay B)."""
+    """Profit of a long over one funding period, N (p1 / p0 - 1 - f), in the unit of ``notional``."""
     return notional * (price_close / price_open - 1.0 - funding)
