@@ -46,7 +46,7 @@ class Settings:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None, **overrides: Any) -> Settings:
-        """Settings from environment variables (:data:`ENVIRONMENT`), then from overrides that are not None."""
+        """Settings from environment variables (:data:`ENVIRONMENT`), then overrides that are not None."""
         source = os.environ if environment is None else environment
         values: dict[str, Any] = {}
         for name, variable in ENVIRONMENT.items():
