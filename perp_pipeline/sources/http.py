@@ -1,0 +1,323 @@
+"""The one way to the network: paced, retried, checked, stored; what is final is asked for once."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from perp_pipeline.sources.answers import Trouble
+from perp_pipeline.sources.base import Body, BodyCheck, Request
+from perp_pipeline.sources.errors import (
+    ChecksumMismatch,
+    NotInStore,
+    NotServed,
+    SourceError,
+    TransientError,
+)
+from perp_pipeline.sources.pacing import PACES, Pace, Pacer
+from perp_pipeline.sources.progress import Counters, Event, Kind
+from perp_pipeline.sources.store import BodyStore, Entry
+from perp_pipeline.sources.unpack import unzip_single
+from perp_pipeline.sources.wire import AGAIN, Answer, Bounds, Failed, Wire
+
+if TYPE_CHECKING:
+    import httpx
+
+__all__ = ["Counters", "Event", "Http", "unzip_single", "utc_now"]
+
+_log = logging.getLogger(__name__)
+
+
+def utc_now() -> datetime:
+    """The current moment (UTC)."""
+    return datetime.now(UTC)
+
+
+class Http:
+    """Fetches requests and keeps their bodies.
+
+    Args:
+        store: where bodies are kept, and looked for first.
+        gateway: address of a mirror; ``https://host/path`` is asked for as ``{gateway}/host/path``.
+        offline: answer from the store alone.
+        transport: an httpx transport to use in place of the network.
+        now: the clock that dates bodies and reads moments venues name.
+        sleep: how to wait.
+        attempts: per request, for network trouble and refusals for the time being.
+        body_attempts: per request, for bodies that arrive but fail their check.
+        backoff: seconds before the second attempt; doubles each time, with jitter, up to ``max_backoff``.
+        max_wait: a venue that asks for a longer pause (seconds) gets an error instead.
+        connect_timeout, read_timeout: seconds to connect, and between two pieces of an answer.
+        total_timeout: seconds for one whole answer, however steadily it trickles.
+        max_body_bytes: an answer is cut off, and is an error, beyond this.
+        paces: limits by host that add to or replace :data:`~perp_pipeline.sources.pacing.PACES`.
+        paced: whether to keep to them; by default only when the venues themselves are asked: without
+            a gateway and without a transport.
+        progress: called with every :class:`Event`, from the thread that fetches.
+
+    Safe for several threads. Opens nothing before the first fetch.
+    """
+
+    def __init__(
+        self,
+        store: BodyStore,
+        *,
+        gateway: str | None = None,
+        offline: bool = False,
+        transport: httpx.BaseTransport | None = None,
+        now: Callable[[], datetime] = utc_now,
+        sleep: Callable[[float], None] = time.sleep,
+        attempts: int = 6,
+        body_attempts: int = 4,
+        backoff: float = 1.0,
+        max_backoff: float = 60.0,
+        max_wait: float = 900.0,
+        connect_timeout: float = 15.0,
+        read_timeout: float = 60.0,
+        total_timeout: float = 600.0,
+        max_body_bytes: int = 64 * 2**20,
+        paces: Mapping[str, Pace] | None = None,
+        paced: bool | None = None,
+        progress: Callable[[Event], None] | None = None,
+    ) -> None:
+        self.store = store
+        self.offline = offline
+        self._wire = Wire(
+            gateway, transport, Bounds(connect_timeout, read_timeout, total_timeout, max_body_bytes), now
+        )
+        self._now = now
+        self._sleep = sleep
+        self._attempts = attempts
+        self._body_attempts = body_attempts
+        self._backoff = backoff
+        self._max_backoff = max_backoff
+        self._max_wait = max_wait
+        if paced is None:
+            paced = gateway is None and transport is None
+        self._pacer = Pacer({**PACES, **(paces or {})} if paced else None)
+        self._progress = progress
+        self._random = random.Random()
+        self._lock = threading.Lock()
+        self._counters = Counters()
+
+    @property
+    def counters(self) -> Counters:
+        """What was done so far."""
+        return self._counters
+
+    def fetch(
+        self,
+        request: Request,
+        *,
+        final: bool,
+        check: BodyCheck | None = None,
+        sha256: str | None = None,
+        absent_ok: bool = False,
+        label: str = "",
+    ) -> Body | None:
+        """The body of a request, from the store or from the venue.
+
+        Args:
+            final: the answer can no longer change (a closed month): once stored it is never asked for again.
+                Otherwise it is asked for each time online, and served from the store offline.
+            check: raises a SourceError for a body that must not be stored; a TransientError leads to another
+                attempt.
+            sha256: hex digest that the body must have.
+            absent_ok: return None where the venue has no such file, and record that.
+            label: venue, table, partition and symbol, for messages.
+
+        Raises:
+            TransientError: attempts are used up, or the venue asks for too long a pause; the subtypes
+                IncompleteBody and ChecksumMismatch where a body arrived but was not good. Nothing is stored.
+            PermanentError: refused, moved or geo-blocked; NotServed where there is no such file; NotInStore
+                offline.
+        """
+        name = label or request.url
+        entry = self.store.entry(request)
+        if entry is not None and (entry.final or self.offline):
+            found = self._stored(request, sha256, absent_ok, name)
+            if found is not None:
+                return found[0]
+        if self.offline:
+            raise NotInStore(
+                f"{name}: offline, and no stored body that answers {_described(request)}"
+                f"{' with SHA-256 ' + sha256 if sha256 else ''}. Run once without --offline"
+            )
+        stored = self.store.get(request) if entry is not None and entry.etag and not entry.final else None
+        return self._download(request, final, check, sha256, absent_ok, name, stored)
+
+    def forget(self, request: Request) -> None:
+        """Move a stored body that proved bad out of the way, so that the next run asks for it again."""
+        self.store.forget(request)
+
+    def close(self) -> None:
+        """Close connections. The next fetch would open them again."""
+        self._wire.close()
+
+    def __enter__(self) -> Http:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # from the store
+
+    def _stored(
+        self, request: Request, sha256: str | None, absent_ok: bool, name: str
+    ) -> tuple[Body | None] | None:
+        """The stored answer in a tuple (an absence is None in it); None where the store has no usable one."""
+        found = self.store.get(request)
+        if found is None:
+            return None
+        entry, content = found
+        if entry.is_absence:
+            if not absent_ok and not self.offline:
+                return None
+            self._count(from_store=1)
+            self._report("absent", name, request)
+            if not absent_ok:
+                raise NotServed(
+                    f"{name}: on {entry.fetched_at} the venue had no such file: {_described(request)}"
+                )
+            return (None,)
+        if sha256 is not None and entry.sha256 != sha256.lower():
+            return None
+        self._count(from_store=1)
+        self._report("stored", name, request, bytes=entry.bytes)
+        return (_body(request, entry, content),)
+
+    # from the venue
+
+    def _download(
+        self,
+        request: Request,
+        final: bool,
+        check: BodyCheck | None,
+        sha256: str | None,
+        absent_ok: bool,
+        name: str,
+        stored: tuple[Entry, bytes] | None,
+    ) -> Body | None:
+        address = urlsplit(request.url)
+        failures = {False: 0, True: 0}  # by whether the body was at fault
+        delay = 0.0
+        while True:
+            self._pause(max(delay, self._pacer.reserve(address.netloc, address.path)))
+            try:
+                self._count(requests=1)
+                answer = self._wire.ask(request, stored[0].etag if stored is not None else "")
+                self._count(bytes=len(answer.content))
+                content = stored[1] if stored is not None and answer.status == 304 else answer.content
+                _verify(content, sha256, check)
+            except Failed as failed:
+                trouble = failed.trouble
+            except NotServed as error:
+                trouble = Trouble(NotServed, str(error), "Check symbol and dates")
+            except SourceError as error:
+                remedy = AGAIN if isinstance(error, TransientError) else "Nothing of this answer was kept"
+                trouble = Trouble(type(error), str(error), remedy, about_body=True)
+            else:
+                return self._keep(request, answer, content, final, name, stored)
+            if trouble.error is NotServed and absent_ok:
+                self.store.put_absence(request, status=404, fetched_at=self._now(), final=final)
+                self._count(absent=1)
+                self._report("absent", name, request)
+                return None
+            # A body that fails its check may have come by a 304: the next attempt asks for it in full.
+            stored = None
+            failures[trouble.about_body] += 1
+            delay = self._delay(trouble, failures, name, request)
+            if trouble.wait is not None:
+                self._pacer.hold(address.netloc, trouble.wait)
+            self._count(retries=1)
+            self._report("retry", name, request, wait=delay, reason=trouble.what)
+            _log.info("%s: %s; next attempt in %.1f s", name, trouble.what, delay)
+
+    def _delay(self, trouble: Trouble, failures: Mapping[bool, int], name: str, request: Request) -> float:
+        """Seconds until the next attempt; raises the typed error where there is none."""
+        tried = failures[trouble.about_body]
+        message = f"{name}: {trouble.what} ({_described(request)})"
+        if not issubclass(trouble.error, TransientError):
+            raise trouble.error(f"{message}. {trouble.remedy}")
+        if tried >= (self._body_attempts if trouble.about_body else self._attempts):
+            raise trouble.error(f"{message}, {tried} times. {trouble.remedy}")
+        if trouble.wait is not None:
+            if trouble.wait > self._max_wait:
+                raise trouble.error(f"{message}: it asks to wait {trouble.wait:,.0f} s. {trouble.remedy}")
+            return trouble.wait + self._random.uniform(0.0, min(1.0, trouble.wait / 10))
+        # A venue that had enough, and does not say for how long, counts by the minute as a rule.
+        base = self._backoff * (5 if trouble.limited else 1)
+        return min(self._max_backoff, float(base * 2 ** (tried - 1))) * self._random.uniform(0.5, 1.0)
+
+    def _keep(
+        self,
+        request: Request,
+        answer: Answer,
+        content: bytes,
+        final: bool,
+        name: str,
+        stored: tuple[Entry, bytes] | None,
+    ) -> Body:
+        """Store a checked body; a body confirmed by a 304 stays as it is, but may have become final."""
+        status = stored[0].status if stored is not None and answer.status == 304 else answer.status
+        entry = self.store.put(
+            request, content, status=status, fetched_at=self._now(), etag=answer.etag, final=final
+        )
+        if answer.status == 304:
+            self._count(unchanged=1)
+            self._report("unchanged", name, request, bytes=len(content))
+        else:
+            self._report("fetched", name, request, bytes=len(content))
+        return _body(request, entry, content)
+
+    # bookkeeping
+
+    def _pause(self, seconds: float) -> None:
+        if seconds > 0:
+            self._count(waited_seconds=seconds)
+            self._sleep(seconds)
+
+    def _count(self, **more: float) -> None:
+        with self._lock:
+            now = {key: getattr(self._counters, key) + value for key, value in more.items()}
+            self._counters = replace(self._counters, **now)
+
+    def _report(
+        self,
+        kind: Kind,
+        name: str,
+        request: Request,
+        *,
+        bytes: int = 0,
+        wait: float = 0.0,
+        reason: str = "",
+    ) -> None:
+        if self._progress is not None:
+            self._progress(Event(kind, name, request, bytes, wait, reason))
+
+
+def _verify(content: bytes, sha256: str | None, check: BodyCheck | None) -> None:
+    if sha256 is not None:
+        digest = hashlib.sha256(content).hexdigest()
+        if digest != sha256.lower():
+            stated = f"but {sha256.lower()} is stated: a damaged download, or another version of the file"
+            raise ChecksumMismatch(f"the body has SHA-256 {digest}, {stated}")
+    if check is not None:
+        check(content)
+
+
+def _body(request: Request, entry: Entry, content: bytes) -> Body:
+    return Body(request, content, entry.sha256, entry.status, datetime.fromisoformat(entry.fetched_at))
+
+
+def _described(request: Request) -> str:
+    payload = f" {request.payload}" if request.payload is not None else ""
+    return f"{request.method} {request.full_url}{payload}"
