@@ -1,0 +1,62 @@
+"""A run's surroundings, opened once and closed at its end: lake, HTTP client, graph, clock."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from perp_pipeline.graph import pipeline
+from perp_pipeline.lake import Lake
+from perp_pipeline.lake.files import sweep_scratch
+from perp_pipeline.runner import Context
+from perp_pipeline.settings import Settings
+
+if TYPE_CHECKING:
+    import httpx
+
+REAL = "real"
+
+
+def utc_now() -> datetime:
+    """The clock of a real run."""
+    return datetime.now(UTC)
+
+
+@contextmanager
+def open_session(
+    settings: Settings,
+    *,
+    transport: httpx.BaseTransport | None = None,
+    market: str = REAL,
+    clock: Callable[[], datetime] = utc_now,
+    allow_lost_rows: bool = False,
+) -> Iterator[Context]:
+    """Open what :func:`~perp_pipeline.runner.run_node` needs.
+
+    Args:
+        transport: answers instead of the network (the simulated market).
+        market: whose data the lake will hold; a lake holds one market's only.
+
+    Raises:
+        LakeError: the lake holds another market's data.
+    """
+    from perp_pipeline.sources.http import Http
+    from perp_pipeline.sources.store import BodyStore
+
+    lake = Lake.at(settings.lake)
+    lake.claim_for(market)
+    sweep_scratch(lake.root)
+    http = Http(
+        BodyStore(lake.root / "raw" / "_downloads"),
+        gateway=settings.gateway,
+        offline=settings.offline,
+        transport=transport,
+        now=clock,
+    )
+    try:
+        yield Context(lake, http, settings, clock(), pipeline(settings), allow_lost_rows)
+    finally:
+        http.close()
+        sweep_scratch(lake.root)

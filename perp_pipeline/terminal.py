@@ -1,0 +1,145 @@
+"""What the command line shows: progress, run summaries, claims."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import pandas as pd
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from perp_pipeline.contracts.model import Contract
+from perp_pipeline.runner import Listener, StepReport
+
+VERDICT_STYLES = {
+    "holds": "green",
+    "arithmetic": "green",
+    "weak": "yellow",
+    "fails": "red",
+    "wrong as stated": "red",
+    "no data": "dim",
+}
+
+
+@contextmanager
+def progress_listener(console: Console, total: int) -> Iterator[Listener]:
+    """A progress bar over the tables of a run; without a terminal, one line per finished table."""
+    with Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=console,
+        disable=not console.is_terminal,
+        transient=True,
+    ) as progress:
+        task = progress.add_task("tables", total=total)
+
+        def listen(table: str, report: StepReport | None) -> None:
+            if report is None:
+                progress.update(task, description=table)
+                return
+            progress.advance(task)
+            console.print(_line(report), highlight=False, soft_wrap=True)
+
+        yield listen
+
+
+def _line(report: StepReport) -> str:
+    mark = "[red]failed[/]" if report.error else "[dim]empty [/]" if report.note else "[green]done  [/]"
+    what = report.error.splitlines()[0] if report.error else report.note or _did(report)
+    return f"{mark} {report.table:<24} {report.seconds:6.1f} s  {_plain(what)}"
+
+
+def _did(report: StepReport) -> str:
+    parts = [f"{report.rows:,} rows"]
+    if report.written or report.unchanged:
+        parts.append(f"{len(report.written)} partition(s) written, {len(report.unchanged)} unchanged")
+    if len(report.dropped):
+        parts.append(f"{len(report.dropped)} row(s) kept out")
+    if report.warnings:
+        parts.append(f"{len(report.warnings)} warning(s)")
+    return ", ".join(parts)
+
+
+def print_summary(console: Console, reports: Sequence[StepReport], downloads: str) -> None:
+    """Warnings and errors in full, then one line on the whole run."""
+    for report in reports:
+        for check in report.warnings:
+            rows = check.failing.head(2).itertuples(index=False)
+            named = "; ".join(", ".join(map(str, row)) for row in rows)
+            console.print(
+                f"[yellow]warning[/] {report.table}: {_plain(check.doc)} - {check.n_failing} row(s)"
+                + (f", first {_plain(named)}" if named else ""),
+                highlight=False,
+                soft_wrap=True,
+            )
+    failed = [report for report in reports if report.error]
+    for report in failed:
+        console.print(f"[red]failed[/]  {report.table}: {_plain(report.error or '')}", highlight=False)
+    written = sum(len(report.written) for report in reports)
+    unchanged = sum(len(report.unchanged) for report in reports)
+    console.print(
+        f"{len(reports) - len(failed)} of {len(reports)} tables, {written} partitions written, "
+        f"{unchanged} unchanged. {downloads}",
+        highlight=False,
+    )
+
+
+def tables_table(contracts: Sequence[Contract], rows: dict[str, str]) -> Table:
+    """One line per table: grain, key, and what the lake holds of it."""
+    table = Table(box=None, pad_edge=False)
+    for heading in ("table", "a row is", "key", "in the lake"):
+        table.add_column(heading, overflow="fold")
+    for contract in contracts:
+        table.add_row(contract.name, contract.grain, ", ".join(contract.key), rows.get(contract.name, "-"))
+    return table
+
+
+def columns_table(contract: Contract) -> Table:
+    """The columns of one table: type, unit, meaning."""
+    table = Table(box=None, pad_edge=False)
+    for heading in ("column", "type", "unit", "meaning"):
+        table.add_column(heading, overflow="fold")
+    for column in contract.columns:
+        kind = column.kind + ("?" if column.nullable else "")
+        table.add_row(column.name, kind, column.unit, column.doc)
+    return table
+
+
+def claims_table(claims: pd.DataFrame, width: int) -> Table:
+    """The register: statement, what was published, what the data say, verdict."""
+    table = Table(box=None, pad_edge=False, show_lines=False, padding=(0, 1))
+    table.add_column("#", justify="right")
+    table.add_column("claim", max_width=max(30, width - 90), overflow="fold")
+    table.add_column("published", max_width=22, overflow="fold")
+    table.add_column("estimate", justify="right")
+    table.add_column("95 % interval", justify="right")
+    table.add_column("verdict")
+    for row in claims.itertuples(index=False):
+        style = VERDICT_STYLES.get(row.verdict, "")
+        table.add_row(
+            str(row.claim_id),
+            _plain(textwrap.shorten(f"{row.source}: {row.statement}", 150, placeholder=" ...")),
+            _plain(row.published),
+            number(row.estimate, row.unit),
+            "" if pd.isna(row.ci_low) else f"{number(row.ci_low)} .. {number(row.ci_high)}",
+            f"[{style}]{row.verdict}[/]" if style else row.verdict,
+        )
+    return table
+
+
+def number(value: Any, unit: str = "") -> str:
+    """Four significant digits, with the unit behind; empty for a missing value."""
+    if value is None or pd.isna(value):
+        return ""
+    return f"{value:.4g}" + (f" {unit}" if unit else "")
+
+
+def _plain(text: str) -> str:
+    return text.replace("[", r"\[")
