@@ -20,7 +20,7 @@ _RETRIED = {408, 418, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524}
 # Rate limits that some venues announce in a body with status 200: (key, value).
 _LIMIT_CODES = {"retCode": (10006, 10018), "code": ("50011", "50061")}
 _BANNED_UNTIL = re.compile(rb"banned until (\d{13})")
-_HTML = re.compile(rb"\s*(<!doctype html|<html)", re.IGNORECASE)
+_HTML = re.compile(rb"(\xef\xbb\xbf)?\s*(<!doctype html|<html|<head|<body)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -127,7 +127,7 @@ def _spoiled(host: str, headers: Mapping[str, str], content: bytes, now: datetim
     """What shows, without knowing the table, that a body with status 200 is not what was asked for."""
     again = "Run again later: nothing of this answer was kept"
     kind = headers.get("content-type", "").lower()
-    if "text/html" in kind or _HTML.match(content):
+    if _HTML.match(content):
         return Trouble(
             TransientError, f"an HTML page came instead of data{_excerpt(content)}", again, about_body=True
         )

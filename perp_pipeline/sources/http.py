@@ -23,6 +23,7 @@ from perp_pipeline.sources.errors import (
     TransientError,
 )
 from perp_pipeline.sources.pacing import PACES, Pace, Pacer
+from perp_pipeline.sources.patience import GivenUp, Patience, Tries
 from perp_pipeline.sources.progress import Counters, Event, Kind
 from perp_pipeline.sources.store import BodyStore, Entry
 from perp_pipeline.sources.unpack import unzip_single
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 __all__ = ["Counters", "Event", "Http", "unzip_single", "utc_now"]
 
 _log = logging.getLogger(__name__)
+_LONG_PAUSE = 30.0  # seconds; people should learn why nothing happens
 
 
 def utc_now() -> datetime:
@@ -54,7 +56,7 @@ class Http:
         attempts: per request, for network trouble and refusals for the time being.
         body_attempts: per request, for bodies that arrive but fail their check.
         backoff: seconds before the second attempt; doubles each time, with jitter, up to ``max_backoff``.
-        max_wait: a venue that asks for a longer pause (seconds) gets an error instead.
+        max_wait: seconds that one request may spend on pauses the venue asks for; beyond it is an error.
         connect_timeout, read_timeout: seconds to connect, and between two pieces of an answer.
         total_timeout: seconds for one whole answer, however steadily it trickles.
         max_body_bytes: an answer is cut off, and is an error, beyond this.
@@ -95,11 +97,7 @@ class Http:
         )
         self._now = now
         self._sleep = sleep
-        self._attempts = attempts
-        self._body_attempts = body_attempts
-        self._backoff = backoff
-        self._max_backoff = max_backoff
-        self._max_wait = max_wait
+        self._patience = Patience(attempts, body_attempts, backoff, max_backoff, max_wait)
         if paced is None:
             paced = gateway is None and transport is None
         self._pacer = Pacer({**PACES, **(paces or {})} if paced else None)
@@ -207,7 +205,7 @@ class Http:
         stored: tuple[Entry, bytes] | None,
     ) -> Body | None:
         address = urlsplit(request.url)
-        failures = {False: 0, True: 0}  # by whether the body was at fault
+        tries = Tries(self._patience, self._random)
         delay = 0.0
         while True:
             self._pause(max(delay, self._pacer.reserve(address.netloc, address.path)))
@@ -225,37 +223,25 @@ class Http:
                 remedy = AGAIN if isinstance(error, TransientError) else "Nothing of this answer was kept"
                 trouble = Trouble(type(error), str(error), remedy, about_body=True)
             else:
-                return self._keep(request, answer, content, final, name, stored)
+                return self._keep(request, answer, content, final, name)
             if trouble.error is NotServed and absent_ok:
                 self.store.put_absence(request, status=404, fetched_at=self._now(), final=final)
                 self._count(absent=1)
                 self._report("absent", name, request)
                 return None
-            # A body that fails its check may have come by a 304: the next attempt asks for it in full.
-            stored = None
-            failures[trouble.about_body] += 1
-            delay = self._delay(trouble, failures, name, request)
+            if trouble.about_body:
+                stored = None  # it may be what a 304 confirmed: the next attempt asks for it in full
+            try:
+                delay = tries.next_delay(trouble)
+            except GivenUp as end:
+                message = f"{name}: {trouble.what}{end} ({_described(request)}). {trouble.remedy}"
+                raise trouble.error(message) from None
             if trouble.wait is not None:
                 self._pacer.hold(address.netloc, trouble.wait)
             self._count(retries=1)
             self._report("retry", name, request, wait=delay, reason=trouble.what)
-            _log.info("%s: %s; next attempt in %.1f s", name, trouble.what, delay)
-
-    def _delay(self, trouble: Trouble, failures: Mapping[bool, int], name: str, request: Request) -> float:
-        """Seconds until the next attempt; raises the typed error where there is none."""
-        tried = failures[trouble.about_body]
-        message = f"{name}: {trouble.what} ({_described(request)})"
-        if not issubclass(trouble.error, TransientError):
-            raise trouble.error(f"{message}. {trouble.remedy}")
-        if tried >= (self._body_attempts if trouble.about_body else self._attempts):
-            raise trouble.error(f"{message}, {tried} times. {trouble.remedy}")
-        if trouble.wait is not None:
-            if trouble.wait > self._max_wait:
-                raise trouble.error(f"{message}: it asks to wait {trouble.wait:,.0f} s. {trouble.remedy}")
-            return trouble.wait + self._random.uniform(0.0, min(1.0, trouble.wait / 10))
-        # A venue that had enough, and does not say for how long, counts by the minute as a rule.
-        base = self._backoff * (5 if trouble.limited else 1)
-        return min(self._max_backoff, float(base * 2 ** (tried - 1))) * self._random.uniform(0.5, 1.0)
+            level = logging.WARNING if delay >= _LONG_PAUSE else logging.INFO
+            _log.log(level, "%s: %s; next attempt in %.1f s", name, trouble.what, delay)
 
     def _keep(
         self,
@@ -264,12 +250,10 @@ class Http:
         content: bytes,
         final: bool,
         name: str,
-        stored: tuple[Entry, bytes] | None,
     ) -> Body:
         """Store a checked body; a body confirmed by a 304 stays as it is, but may have become final."""
-        status = stored[0].status if stored is not None and answer.status == 304 else answer.status
         entry = self.store.put(
-            request, content, status=status, fetched_at=self._now(), etag=answer.etag, final=final
+            request, content, status=200, fetched_at=self._now(), etag=answer.etag, final=final
         )
         if answer.status == 304:
             self._count(unchanged=1)

@@ -79,13 +79,12 @@ def _local(root: UPath | Path | str) -> UPath:
 
 @dataclass
 class BodyStore:
-    """Bodies under ``root`` (``{lake}/raw/_downloads``): a gzip file and a JSON manifest entry per request.
+    """Bodies under ``root``, which is ``{lake}/raw/_downloads``: a gzip file and a JSON entry per request.
 
-    Layout: ``{host}/{key}.json`` is the entry, ``{host}/{key}-{sha256[:16]}.gz`` its body; ``key`` is a digest of
-    the request. A body is written before the entry that names it, each by temporary name and rename (by a put on
-    object stores), and read back against its SHA-256: an interrupted write is never believed, and replacing a
-    body leaves the previous one readable until the new entry is in place. Safe for several threads and
-    processes.
+    Layout: ``{host}/{key}.json`` is the entry, ``{host}/{key}-{sha256[:16]}.gz`` its body; ``key`` is a digest
+    of the request. A body is written before the entry that names it, each by temporary name and rename (by a
+    put on object stores), and read back against its SHA-256: an interrupted write is never believed, and what
+    a new body replaces stays readable until the new entry is in place. Safe for several threads and processes.
 
     Args:
         root: local path or any path that universal-pathlib knows (``s3://...``); need not exist yet.
@@ -144,7 +143,7 @@ class BodyStore:
     def manifest(self) -> pd.DataFrame:
         """The manifest for people: one row per request, sorted by URL and parameters.
 
-        Columns as the fields of :class:`Entry`; params and payload as JSON text, fetched_at as UTC time stamps.
+        Columns as the fields of :class:`Entry`; params and payload as JSON text, fetched_at as a time stamp.
         """
         rows = [
             asdict(entry)
@@ -237,7 +236,7 @@ class BodyStore:
             body.unlink(missing_ok=True)
 
     def _write(self, path: UPath, data: bytes) -> None:
-        """Write a file whole or not at all. No fsync: what a power cut tears fails its digest, to be asked again."""
+        """Write a file whole or not at all. No fsync: what a power cut tears is found by its digest."""
         if not self._is_local:
             path.write_bytes(data)  # a put: visible when complete
             return

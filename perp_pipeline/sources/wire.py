@@ -48,10 +48,10 @@ class Bounds:
         bytes: most bytes of body, after transport decompression; what is larger is cut off unread.
     """
 
-    connect: float = 15.0
-    read: float = 60.0
-    total: float = 600.0
-    bytes: int = 64 * 2**20
+    connect: float
+    read: float
+    total: float
+    bytes: int
 
 
 class Wire:
