@@ -1,8 +1,8 @@
 """Shiller's perpetual future: a claim on the income of an asset that may never be traded.
 
 Each period the long receives s(t+1) = f(t+1) - f(t) + d(t+1) - r(t) f(t): the change of the futures
-price, plus the income of the underlying, less the return of an alternative asset (Shiller 1993, "Measuring Asset
-Values for Cash Settlement in Derivative Markets", Journal of Finance 48).
+price, plus the income of the underlying, less the return of an alternative asset (Shiller 1993,
+"Measuring Asset Values for Cash Settlement in Derivative Markets", Journal of Finance 48).
 """
 
 from __future__ import annotations

@@ -1,0 +1,218 @@
+"""Claims 1-4, 8 and 9: averages by venue, the default rate and the fair one."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from perp_pipeline.research.averages import at_default
+from perp_pipeline.research.claims.model import (
+    POSITIVE,
+    Answer,
+    Claim,
+    MissingData,
+    Part,
+    Tables,
+    Within,
+    value,
+)
+from perp_pipeline.research.claims.reading import (
+    estimate_part,
+    fact_part,
+    gather,
+    row_part,
+    rows_in,
+    series_of,
+    sum_part,
+)
+from perp_pipeline.research.spreads import common_days
+from perp_pipeline.research.statistics import hac_mean
+from perp_pipeline.theory.carry import fair_funding
+from perp_pipeline.theory.funding_map import BINANCE, annual_from_8h
+
+B_WINDOW = "2019-09..2022-06"
+BINANCE_BTC = ("binance", "BTCUSDT", "funding")
+BITMEX_BTC = ("bitmex", "XBTUSD", "funding")
+CME_X12 = ("cme", "BTC", "calendar_x12")
+CME_CALENDAR = ("cme", "BTC", "calendar")
+Side = tuple[str, str, str]
+
+
+def _spread(tables: Tables, a: Side, b: Side, period: str, label: str, expected: Within | None) -> Part:
+    return row_part(
+        tables,
+        "out_venue_spreads",
+        label,
+        "fraction a year",
+        expected,
+        venue_a=a[0],
+        symbol_a=a[1],
+        method_a=a[2],
+        venue_b=b[0],
+        symbol_b=b[1],
+        method_b=b[2],
+        period=period,
+    )
+
+
+def binance_gap(tables: Tables, period: str) -> Answer:
+    """Mean over common days of Binance BTCUSDT less BitMEX XBTUSD, and less the CME-implied rate.
+
+    Daily simple annual rates, Newey-West errors. Judged against CME by the essay's own method
+    (calendar_x12); the calendar-day method is shown beside it.
+    """
+    ten = value(0.10)
+    return gather(
+        lambda: _spread(tables, BINANCE_BTC, BITMEX_BTC, period, "Binance minus BitMEX", ten),
+        lambda: _spread(tables, BINANCE_BTC, CME_X12, period, "Binance minus CME (calendar_x12)", ten),
+        lambda: _spread(tables, BINANCE_BTC, CME_CALENDAR, period, "Binance minus CME (calendar)", None),
+    )
+
+
+def cme_times_twelve(tables: Tables, period: str) -> Answer:
+    """Mean of (F2/F1 - 1) * 12 less (F2/F1 - 1) * 365 / (T2 - T1) on the same trading days; right if zero.
+
+    Shown beside it: the mean absolute error, and what the factor 12 makes of a rate where the two
+    deliveries are 28 or 35 days apart.
+    """
+    rough = series_of(tables, *CME_X12, period)
+    exact = series_of(tables, *CME_CALENDAR, period)
+    days, x12, calendar = common_days(rough, exact)
+    if len(days) == 0:
+        raise MissingData(f"core_cme_implied has no day with both methods in {period}")
+    gap = x12 - calendar
+    return Answer(
+        (
+            estimate_part("calendar_x12 minus calendar", "fraction a year", hac_mean(gap), days, value(0.0)),
+            estimate_part("mean absolute error", "fraction a year", hac_mean(np.abs(gap)), days),
+        ),
+        note=(
+            f"Times 12 shows {100 * 12 * 28 / 365:.0f} % of the rate where deliveries are 28 days apart and "
+            f"{100 * 12 * 35 / 365:.0f} % where they are 35."
+        ),
+    )
+
+
+def default_rate(tables: Tables, period: str) -> Answer:
+    """0.01 % per 8 hours, three times a day, 365 days, without compounding."""
+    yearly = annual_from_8h(BINANCE.interest)
+    return Answer((sum_part("0.0001 x 3 x 365", "fraction a year", yearly, 0.1095, 0.00005),))
+
+
+def modal_rate(tables: Tables, period: str) -> Answer:
+    """Most frequent daily funding of Binance BTCUSDT (to 0.001 %), and the premiums that could give it.
+
+    The daily mode is a fact of the record. That the modal premium is the same would follow only if one
+    premium alone paid that rate: the width of the premiums that do is computed from the venue's map and
+    compared with zero.
+    """
+    venue, symbol, _ = BINANCE_BTC
+    daily = rows_in(tables, "core_funding_daily", "day", period, venue=venue, symbol=symbol)
+    days = daily["day"].to_numpy(dtype="datetime64[us]")
+    mode = float(daily["rate_day"].round(5).mode().iloc[0])
+    parts = [fact_part("modal daily rate", "fraction a day", mode, days, len(days), value(0.0003))]
+    missing: tuple[str, ...] = ()
+    try:
+        paid = rows_in(tables, "core_funding_payments", "paid_at", period, venue=venue, symbol=symbol)
+        default = at_default(paid["rate"], paid["interval_hours"]).to_numpy(dtype=np.float64)
+        paid_days = paid["paid_at"].dt.tz_localize(None).to_numpy(dtype="datetime64[us]")
+        parts.append(estimate_part("payments exactly at the default", "share", hac_mean(default), paid_days))
+    except MissingData as lack:
+        missing = (str(lack),)
+    low, high = BINANCE.premiums(BINANCE.interest)
+    parts.append(
+        sum_part("width of the premiums that pay the modal rate", "fraction per 8 h", high - low, 0.0, 0.0)
+    )
+    note = (
+        f"Any premium from {100 * low:.2f} % to {100 * high:.2f} % pays exactly "
+        f"{100 * BINANCE.interest:.2f} %: the modal rate cannot tell the modal premium."
+    )
+    return Answer(tuple(parts), note, missing)
+
+
+def fair_rate(tables: Tables, period: str) -> Answer:
+    """(r_usd - r_eth) / (1 + r_eth) at the lending rates that the essay names."""
+    return Answer(
+        (sum_part("(0.06 - 0.02) / 1.02", "fraction a year", fair_funding(0.06, 0.02), 0.04, 0.005),),
+        note="Exactly 3.92 %; 4 % is its rounding. The lending rates are the essay's, not measured.",
+    )
+
+
+def above_fair(tables: Tables, period: str) -> Answer:
+    """Average funding of ETH perps less the fair rate from lending rates, out of out_fair_funding."""
+    return gather(
+        lambda: row_part(
+            tables,
+            "out_fair_funding",
+            "ETH funding minus fair rate",
+            "fraction a year",
+            POSITIVE,
+            base="ETH",
+            method="excess_over_lending",
+            period=period,
+        )
+    )
+
+
+CLAIMS = (
+    Claim(
+        1,
+        "B",
+        "Binance BTC funding averaged 10 points a year above BitMEX and above CME",
+        "10 points a year",
+        "fraction a year",
+        B_WINDOW,
+        binance_gap,
+        ("out_venue_spreads",),
+    ),
+    Claim(
+        2,
+        "B",
+        "The CME rate is the premium of the second month over the front month, times 12",
+        "premium x 12",
+        "fraction a year",
+        B_WINDOW,
+        cme_times_twelve,
+        ("core_cme_implied",),
+    ),
+    Claim(
+        3,
+        "B",
+        "The default rate of 0.01 % per 8 hours is 10.95 % a year",
+        "10.95 %",
+        "fraction a year",
+        "all",
+        default_rate,
+        theory=("funding_map",),
+    ),
+    Claim(
+        4,
+        "B",
+        "The modal daily funding is 0.03 %, or 11 % a year, and so is the modal premium",
+        "0.03 % a day, 11 % a year",
+        "fraction a day",
+        B_WINDOW,
+        modal_rate,
+        ("core_funding_daily", "core_funding_payments"),
+        ("funding_map",),
+    ),
+    Claim(
+        8,
+        "A",
+        "Fair ETH-USDC funding is about 4 %, from lending rates of 6 % (USDC) and 2 % (ETH)",
+        "4 %",
+        "fraction a year",
+        "all",
+        fair_rate,
+        theory=("carry",),
+    ),
+    Claim(
+        9,
+        "A",
+        "Funding on decentralised exchanges, 11 % by default, is on average too high against the fair rate",
+        "11 %; too high",
+        "fraction a year",
+        "all",
+        above_fair,
+        ("out_fair_funding",),
+    ),
+)

@@ -1,0 +1,174 @@
+"""How claims read tables: rows or a message that says what is missing, and parts from numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from perp_pipeline.research.claims.model import Answer, Expected, MissingData, Part, Printed, Tables
+from perp_pipeline.research.periods import slice_period
+from perp_pipeline.research.series import RateSeries, bounds, daily_rates, rate_series, utc
+from perp_pipeline.research.statistics import Estimate
+
+Days = npt.NDArray[np.datetime64]
+
+
+def rows(tables: Tables, table: str, **where: Any) -> pd.DataFrame:
+    """Rows of a table whose columns have the given values (a value, or a list of values).
+
+    Raises:
+        MissingData: the lake has no such table, or it has no such rows.
+    """
+    frame = tables.get(table)
+    if frame is None or frame.empty:
+        raise MissingData(f"{table} is not in the lake")
+    unknown = [column for column in where if column not in frame.columns]
+    if unknown:
+        raise MissingData(f"{table} has no column {', '.join(unknown)}")
+    keep = np.ones(len(frame), dtype=bool)
+    for column, wanted in where.items():
+        keep &= frame[column].isin(wanted if isinstance(wanted, list) else [wanted]).to_numpy(dtype=bool)
+    if not keep.any():
+        raise MissingData(f"{table} has no rows of {_text(where)}")
+    return frame[keep]
+
+
+def rows_in(tables: Tables, table: str, time: str, period: str, **where: Any) -> pd.DataFrame:
+    """The same, and inside a period of the column ``time``; sorted by it."""
+    found = slice_period(rows(tables, table, **where), time, period)
+    if found.empty:
+        raise MissingData(f"{table} has no rows of {_text(where)} in {period}")
+    return found.sort_values(time)
+
+
+def row_part(
+    tables: Tables, table: str, label: str, unit: str, expected: Expected | None = None, **where: Any
+) -> Part:
+    """A part from the one row of a result table that ``where`` singles out.
+
+    Raises:
+        MissingData: no such row, or several.
+    """
+    found = rows(tables, table, **where)
+    if len(found) > 1:
+        raise MissingData(f"{table} has {len(found)} rows of {_text(where)} where one is meant")
+    row = found.iloc[0]
+    return Part(
+        label=label,
+        unit=unit,
+        estimate=float(row["estimate"]),
+        se=float(row["se"]),
+        ci_low=float(row["ci_low"]),
+        ci_high=float(row["ci_high"]),
+        n=int(row["n"]),
+        window_start=row["window_start"],
+        window_end=row["window_end"],
+        expected=expected,
+    )
+
+
+def estimate_part(
+    label: str, unit: str, estimate: Estimate, days: Days, expected: Expected | None = None
+) -> Part:
+    """A part from an estimate over ascending naive UTC days."""
+    return Part(
+        label=label,
+        unit=unit,
+        estimate=estimate.estimate,
+        se=estimate.se,
+        ci_low=estimate.ci_low,
+        ci_high=estimate.ci_high,
+        n=estimate.n,
+        window_start=utc(days[0]),
+        window_end=utc(days[-1]),
+        expected=expected,
+    )
+
+
+def fact_part(
+    label: str, unit: str, number: float, days: Days, n: int, expected: Expected | None = None
+) -> Part:
+    """A part that is a recorded fact (a maximum, a mode), not an estimate: its error is zero."""
+    return Part(
+        label, unit, number, 0.0, number, number, n, utc(days.min()), utc(days.max()), expected=expected
+    )
+
+
+def sum_part(label: str, unit: str, number: float, printed: float, rounding: float) -> Part:
+    """A calculated number beside the printed one."""
+    return Part(label, unit, number, 0.0, number, number, expected=Printed(printed, rounding))
+
+
+def gather(*parts: Callable[[], Part], note: str = "") -> Answer:
+    """The parts that can be computed, and what the others lack.
+
+    Raises:
+        MissingData: none can be.
+    """
+    done: list[Part] = []
+    missing: dict[str, None] = {}
+    for part in parts:
+        try:
+            done.append(part())
+        except MissingData as lack:
+            missing[str(lack)] = None
+    if not done:
+        raise MissingData("; ".join(missing))
+    return Answer(tuple(done), note, tuple(missing))
+
+
+def series_of(tables: Tables, venue: str, symbol: str, method: str, period: str) -> RateSeries:
+    """Daily rates of one contract (or CME method) inside a period.
+
+    Raises:
+        MissingData: there are none.
+    """
+    if venue == "cme":
+        implied = rows_in(tables, "core_cme_implied", "trade_date", period, product=symbol, method=method)
+        funding = _no_funding()
+    else:
+        funding = rows_in(tables, "core_funding_daily", "day", period, venue=venue, symbol=symbol)
+        implied = _no_curve()
+    for series in rate_series(daily_rates(funding, implied)):
+        return series
+    raise MissingData(f"no complete day of {venue} {symbol} in {period}")
+
+
+def within(series: RateSeries, period: str) -> RateSeries:
+    """The part of a series that lies in a period."""
+    where = bounds(series.days, period)
+    return RateSeries(
+        series.venue, series.symbol, series.base, series.method, series.days[where], series.rates[where]
+    )
+
+
+def _no_funding() -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "venue": pd.Series(dtype="str"),
+            "symbol": pd.Series(dtype="str"),
+            "base": pd.Series(dtype="str"),
+            "day": pd.Series(dtype="datetime64[us]"),
+            "rate_annual": pd.Series(dtype="float64"),
+            "coverage": pd.Series(dtype="float64"),
+        }
+    )
+
+
+def _no_curve() -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "product": pd.Series(dtype="str"),
+            "method": pd.Series(dtype="str"),
+            "trade_date": pd.Series(dtype="datetime64[us]"),
+            "rate_annual": pd.Series(dtype="float64"),
+        }
+    )
+
+
+def _text(where: dict[str, Any]) -> str:
+    return ", ".join(f"{column}={wanted}" for column, wanted in where.items()) or "any kind"
