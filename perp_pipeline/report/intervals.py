@@ -1,0 +1,119 @@
+"""Estimates with their intervals, one row each: the form of figure 2 and of other comparisons of means."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from perp_pipeline.report.style import WIDTH, canvas, colour, house_style, place
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+MINUS = "\N{MINUS SIGN}"
+_ROW, _LABELS, _NUMBERS = 27, 205, 268
+_HEAD, _PANEL_HEAD, _FOOT = 62, 30, 62
+
+
+@dataclass(frozen=True)
+class IntervalRow:
+    """One estimate, in percent.
+
+    Attributes:
+        low, high: ends of the 95 % interval; NaN where there is none.
+        note: said after n, for example where the data begin later than the window.
+    """
+
+    label: str
+    estimate: float
+    low: float
+    high: float
+    n: int
+    colour: str
+    note: str = ""
+
+    @property
+    def numbers(self) -> str:
+        """``14.2 [10.1, 18.3]``."""
+        if math.isnan(self.low) or math.isnan(self.high):
+            return number(self.estimate)
+        return f"{number(self.estimate)}  [{number(self.low)}, {number(self.high)}]"
+
+
+def number(value: float, digits: int = 1) -> str:
+    """A number with a real minus sign; ``n/a`` for NaN."""
+    if math.isnan(value):
+        return "n/a"
+    text = f"{value:,.{digits}f}"
+    if not float(text.replace(",", "")):
+        text = text.lstrip("-")
+    return text.replace("-", MINUS)
+
+
+def interval_figure(
+    panels: Sequence[tuple[str, Sequence[IntervalRow]]],
+    *,
+    title: str,
+    subtitle: str,
+    unit: str,
+    footer: str,
+) -> Figure:
+    """Points with 95 % intervals, the numbers beside them, one panel per heading, a shared x axis.
+
+    Args:
+        panels: heading and rows; an empty panel says that there are no data.
+        unit: of the x axis.
+    """
+    heights = [_PANEL_HEAD + _ROW * max(1, len(rows)) for _, rows in panels]
+    with house_style():
+        figure = canvas(_HEAD + sum(heights) + _FOOT, title, subtitle, footer)
+        limits = _limits([row for _, rows in panels for row in rows])
+        top = float(_HEAD)
+        for place_in_figure, ((heading, rows), height) in enumerate(zip(panels, heights, strict=True)):
+            axes = place(figure, _LABELS, top + _PANEL_HEAD, WIDTH - _LABELS - _NUMBERS, height - _PANEL_HEAD)
+            axes.set_label(heading)
+            _draw(axes, heading, rows, limits, first=place_in_figure == 0)
+            if place_in_figure == len(panels) - 1:
+                axes.set_xlabel(unit, fontsize=9, loc="left", labelpad=4)
+            else:
+                axes.tick_params(axis="x", labelbottom=False, length=0)
+            top += height
+    return figure
+
+
+def _limits(rows: Sequence[IntervalRow]) -> tuple[float, float]:
+    ends = [0.0]
+    for row in rows:
+        ends += [end for end in (row.estimate, row.low, row.high) if math.isfinite(end)]
+    low, high = min(ends), max(ends)
+    room = 0.04 * (high - low or 1.0)
+    return low - room, high + room
+
+
+def _draw(
+    axes: Axes, heading: str, rows: Sequence[IntervalRow], limits: tuple[float, float], first: bool
+) -> None:
+    axes.set_xlim(*limits)
+    axes.set_ylim(max(1, len(rows)) - 0.5, -0.5)
+    axes.grid(axis="x", color=colour("grid"), linewidth=0.8)
+    axes.axvline(0, color=colour("zero"), linewidth=1)
+    blend = axes.get_yaxis_transform()
+    left = -(_LABELS - 12) / (WIDTH - _LABELS - _NUMBERS)
+    axes.text(left, -0.62, heading, transform=blend, fontweight="bold", va="bottom")
+    if first:
+        for x, text in ((1.03, "mean  [95 % interval]"), (1.58, "n")):
+            axes.text(x, -0.62, text, transform=blend, va="bottom", fontsize=8.5, color=colour("muted"))
+    axes.set_yticks([])
+    if not rows:
+        axes.text(0.5, 0, "no data in this window", transform=blend, ha="center", va="center")
+    for y, row in enumerate(rows):
+        if math.isfinite(row.low) and math.isfinite(row.high):
+            axes.plot([row.low, row.high], [y, y], color=row.colour, linewidth=2.2, solid_capstyle="butt")
+        axes.plot([row.estimate], [y], marker="o", markersize=7, color=row.colour, gid=row.label)
+        axes.text(left, y, row.label, transform=blend, va="center")
+        axes.text(1.03, y, row.numbers, transform=blend, va="center", color=row.colour)
+        said = f"{row.n:,}" + (f", {row.note}" if row.note else "")
+        axes.text(1.58, y, said, transform=blend, va="center", fontsize=8.5, color=colour("muted"))
