@@ -81,10 +81,10 @@ def _local(root: UPath | Path | str) -> UPath:
 class BodyStore:
     """Bodies under ``root``, which is ``{lake}/raw/_downloads``: a gzip file and a JSON entry per request.
 
-    Layout: ``{host}/{key}.json`` is the entry, ``{host}/{key}-{sha256[:16]}.gz`` its body; ``key`` is a digest
-    of the request. A body is written before the entry that names it, each by temporary name and rename (by a
+    Layout: ``{host}/{key}.json`` is the entry, ``{host}/{key}-{sha256[:16]}.gz`` its body; ``key`` digests
+    the request. A body is written before the entry that names it, each by temporary name and rename (by a
     put on object stores), and read back against its SHA-256: an interrupted write is never believed, and what
-    a new body replaces stays readable until the new entry is in place. Safe for several threads and processes.
+    a new body replaces stays readable until the new entry is in place. Safe for threads and processes.
 
     Args:
         root: local path or any path that universal-pathlib knows (``s3://...``); need not exist yet.
