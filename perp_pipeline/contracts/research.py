@@ -1,0 +1,93 @@
+"""Result tables of the estimators: regressions, lead-lag, predictor race, quanto, house money, sides."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import pandas as pd
+
+from perp_pipeline.contracts.model import Column, Contract, RowCheck, Severity
+from perp_pipeline.contracts.results import RESULT_CHECKS, estimate_columns
+
+_PERIOD = Column("period", "string", "all, 2021, 2021-02 or 2019-09..2022-06 (both months included)")
+_VENUE = Column("venue", "string", "venue of the rate; cme for implied rates")
+_BASE = Column("base", "string", "asset that the contract follows (BTC, ETH)")
+_SYMBOL = Column("symbol", "string", "the venue's own symbol; the product for cme")
+
+
+def _probability(name: str, doc: str) -> Column:
+    return Column(name, "float64", doc, "probability", nullable=True, low=0.0, high=1.0)
+
+
+def _p_agrees_with_interval(frame: pd.DataFrame) -> pd.Series:
+    """p < 0.05 exactly where the interval leaves out zero (the edge itself is left to rounding)."""
+    outside = (frame["ci_low"] > 0) | (frame["ci_high"] < 0)
+    edge = (frame["p"] - 0.05).abs() < 1e-5
+    null = frame["spec"].str.contains("_null-", regex=False)
+    return frame["p"].isna() | frame["ci_low"].isna() | edge | null | ((frame["p"] < 0.05) == outside)
+
+
+OUT_REGRESSIONS = Contract(
+    name="out_regressions",
+    doc=(
+        "Daily funding on the same day's return and on the return of the days before, f(d) = a + b1 r(d) + "
+        "b2 R(d-h..d-1) [+ c f(d-1)], by ordinary least squares with Newey-West covariance; the same for "
+        "CME-implied rates as the placebo; and what persistence alone gives. spec: h{days of the prior "
+        "window}_{accrual, calendar, announced, settle-<CME method>}[_lagged][_std][_lags{bandwidth}]; _std "
+        "rows are in standard deviations. Rows of spec ..._null-{fitted, ar99, sameday} describe the simulated "
+        "null distribution of the standardised effects: estimate, se and interval are its mean, standard "
+        "deviation and 2.5 to 97.5 % quantiles, t and p place the real effect in it, n counts the draws; terms "
+        "size_... are the shares of draws that the 5 % test rejects."
+    ),
+    grain="one coefficient or contrast of one regression, venue, base and period",
+    key=("venue", "base", "spec", "term", "period"),
+    columns=(
+        _VENUE,
+        _BASE,
+        Column("spec", "string", "the regression; its parts are in the table's description"),
+        Column(
+            "term",
+            "string",
+            "const, same_day, prior, lagged_funding, or prior_minus_same: the contrast of standardised effects",
+            values=(
+                "const",
+                "same_day",
+                "prior",
+                "lagged_funding",
+                "prior_minus_same",
+                "size_same_day",
+                "size_prior",
+                "size_prior_minus_same",
+            ),
+        ),
+        _PERIOD,
+        Column("symbol", "string", "the contract: the one of this venue and base with the longest history"),
+        *estimate_columns(
+            "fraction a year per unit of the regressor; standard deviations where standardised",
+            what="coefficient or contrast",
+        ),
+        Column("t", "float64", "estimate / se", "1", nullable=True),
+        _probability("p", "two-sided, calibrated to fixed-b; for a contrast that of its Wald test"),
+        Column("r2", "float64", "share of variance explained", "share", nullable=True, low=0.0, high=1.0),
+        Column("standardised", "bool", "all series were divided by their standard deviations"),
+    ),
+    checks=(
+        *RESULT_CHECKS,
+        RowCheck(
+            "p_agrees_with_interval",
+            "p < 0.05 where and only where the interval leaves out zero",
+            _p_agrees_with_interval,
+            "interval and p value come from different critical values: fix the estimator",
+        ),
+        RowCheck(
+            "enough_days",
+            "n is at least 90",
+            lambda frame: frame["n"] >= 90,
+            "too short for thirty lags: do not read the row",
+            Severity.WARN,
+        ),
+    ),
+    may_be_empty=True,
+)
+
+TABLES: Final = (OUT_REGRESSIONS,)
