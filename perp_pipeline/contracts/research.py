@@ -33,11 +33,11 @@ OUT_REGRESSIONS = Contract(
         "Daily funding on the same day's return and on the return of the days before, f(d) = a + b1 r(d) + "
         "b2 R(d-h..d-1) [+ c f(d-1)], by ordinary least squares with Newey-West covariance; the same for "
         "CME-implied rates as the placebo; and what persistence alone gives. spec: h{days of the prior "
-        "window}_{accrual, calendar, announced, settle-<CME method>}[_lagged][_std][_lags{bandwidth}]; _std "
-        "rows are in standard deviations. Rows of spec ..._null-{fitted, ar99, sameday} describe the simulated "
-        "null distribution of the standardised effects: estimate, se and interval are its mean, standard "
-        "deviation and 2.5 to 97.5 % quantiles, t and p place the real effect in it, n counts the draws; terms "
-        "size_... are the shares of draws that the 5 % test rejects."
+        "window}_{accrual, calendar, announced, settle-<CME method>}[_lagged][_std][_lags{bandwidth}]; "
+        "_std rows are in standard deviations. Rows of spec ..._null-{fitted, ar99, sameday} describe the "
+        "simulated null distribution of the standardised effects: estimate, se and interval are its mean, "
+        "standard deviation and 2.5 to 97.5 % quantiles, t and p place the real effect in it, n counts the "
+        "draws; terms size_... are the shares of draws that the 5 % test rejects."
     ),
     grain="one coefficient or contrast of one regression, venue, base and period",
     key=("venue", "base", "spec", "term", "period"),
@@ -48,7 +48,7 @@ OUT_REGRESSIONS = Contract(
         Column(
             "term",
             "string",
-            "const, same_day, prior, lagged_funding, or prior_minus_same: the contrast of standardised effects",
+            "const, same_day, prior, lagged_funding, or prior_minus_same, their contrast",
             values=(
                 "const",
                 "same_day",

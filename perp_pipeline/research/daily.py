@@ -12,7 +12,7 @@ from perp_pipeline.research.series import COMPLETE
 
 
 def main_symbols(funding: pd.DataFrame) -> pd.DataFrame:
-    """The contract that stands for each venue and base: the one with the most rows, if tied the first by name.
+    """The contract that stands for each venue and base: most rows, if tied the first by name.
 
     Args:
         funding: any table with venue, base and symbol.
@@ -26,7 +26,7 @@ def main_symbols(funding: pd.DataFrame) -> pd.DataFrame:
 
 
 def midnight_prices(core_returns_8h: pd.DataFrame, base: str) -> pd.Series:
-    """USD price at 00:00 UTC, the start of each day: on every calendar day (naive index), NaN where missing."""
+    """USD price at 00:00 UTC, the start of each day: on every calendar day (naive), NaN where missing."""
     rows = core_returns_8h[core_returns_8h["base"] == base]
     ends = rows["window_end"].dt.tz_convert("UTC").dt.tz_localize(None)
     midnight = (ends == ends.dt.normalize()).to_numpy()

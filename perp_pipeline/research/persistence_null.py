@@ -153,8 +153,8 @@ def null_rows(
 
     Yields:
         terms same_day, prior, prior_minus_same: estimate, se, ci are mean, standard deviation and 2.5 to
-        97.5 % quantiles of the standardised effect under the null; t is the real effect's distance from that mean
-        in those standard deviations; p the share of draws at least as far from it as the real one.
+        97.5 % quantiles of the standardised effect under the null; t is the real effect's distance from
+        that mean in those standard deviations; p the share of draws at least as far from it as the real one.
         Terms size_same_day, size_prior, size_prior_minus_same: share of draws that the 5 % HAC test rejects.
         n is the number of draws.
     """

@@ -1,7 +1,7 @@
 """Funding on same-day and prior returns: out_regressions (claims 12, 13, 16).
 
-The equation is ``f(d) = a + b1 r(d) + b2 R(d-h..d-1) [+ c f(d-1)]`` with f the simple annual funding of day d,
-r the simple return of the day and R the simple return of the h days before it: the two windows do not overlap.
+The equation is ``f(d) = a + b1 r(d) + b2 R(d-h..d-1) [+ c f(d-1)]`` with f the simple annual funding of day
+d, r the simple return of the day and R the simple return of the h days before it: the windows do not overlap.
 Covariances are Newey-West; :mod:`perp_pipeline.research.statistics` has the bandwidth and the intervals.
 
 ``spec`` is made of parts joined by underscores:
