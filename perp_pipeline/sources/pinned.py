@@ -9,9 +9,9 @@ from __future__ import annotations
 import hashlib
 import io
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -37,6 +37,20 @@ _LATEST = pd.Timestamp("2100-01-01")
 
 
 @dataclass(frozen=True)
+class Roll:
+    """When a series of first and second months moves on to the next contract.
+
+    Attributes:
+        first: first trade date that the rule holds on.
+        sessions: so many sessions before a contract's last trading day, f1 is the next contract already; 0
+            if the last trading day itself is the first that shows the next contract, -1 if the day after is.
+    """
+
+    first: date
+    sessions: int
+
+
+@dataclass(frozen=True)
 class PinnedArchive:
     """One pinned file and how to read it. ``archives.toml`` explains each field.
 
@@ -44,6 +58,7 @@ class PinnedArchive:
         symbol: the venue's symbol, or the product for futures.
         columns: table column to file column.
         constants: table column to value, for what the file does not say.
+        rolls: for f1 and f2 series, rules by trade date, in order of time.
     """
 
     name: str
@@ -61,6 +76,7 @@ class PinnedArchive:
     time_format: str = ""
     time_zone: str = "UTC"
     constants: Mapping[str, float | int | str] = field(default_factory=dict)
+    rolls: tuple[Roll, ...] = ()
     notes: str = ""
 
     def __post_init__(self) -> None:
@@ -114,7 +130,7 @@ def read_list(text: str, *, origin: str, folder: Path | None = None) -> tuple[Pi
         if unknown := sorted(set(entry) - known):
             raise ValueError(f"{origin}: archive {name!r}: unknown field {', '.join(unknown)}")
         try:
-            archive = PinnedArchive(**_with_absolute_url(entry, folder))
+            archive = PinnedArchive(**_prepared(entry, folder))
         except (TypeError, ValueError) as error:
             raise ValueError(f"{origin}: archive {name!r}: {error}") from error
         archives.append(archive)
@@ -124,7 +140,9 @@ def read_list(text: str, *, origin: str, folder: Path | None = None) -> tuple[Pi
     return tuple(archives)
 
 
-def _with_absolute_url(entry: dict[str, Any], folder: Path | None) -> dict[str, Any]:
+def _prepared(entry: dict[str, Any], folder: Path | None) -> dict[str, Any]:
+    """The fields of an entry, with a local path made absolute and the rolls typed."""
+    entry = entry | {"rolls": tuple(Roll(**rule) for rule in _in_time_order(entry.get("rolls", [])))}
     url = str(entry.get("url", ""))
     if not url or urlsplit(url).scheme in ("http", "https", "file"):
         return entry
@@ -132,6 +150,13 @@ def _with_absolute_url(entry: dict[str, Any], folder: Path | None) -> dict[str, 
     return entry | {
         "url": (path if path.is_absolute() or folder is None else folder / path).resolve().as_uri()
     }
+
+
+def _in_time_order(rules: Sequence[dict[str, Any]]) -> Sequence[dict[str, Any]]:
+    first = [rule.get("first") for rule in rules]
+    if not all(isinstance(day, date) for day in first) or first != sorted(first):  # type: ignore[type-var]
+        raise ValueError("rolls need dates in `first`, earliest first")
+    return rules
 
 
 @cache
@@ -170,7 +195,9 @@ def fetch_archive(http: Http, archive: PinnedArchive) -> Body:
     """
     if archive.is_local:
         return _read_local(archive)
-    body = http.fetch(Request(archive.url), final=True, sha256=archive.sha256, label=archive.label)
+    body: Body | None = http.fetch(
+        Request(archive.url), final=True, sha256=archive.sha256, label=archive.label
+    )
     if body is None:
         raise NotServed(f"{archive.label}: no file at {archive.url}")
     return body

@@ -1,0 +1,90 @@
+"""Candles from archived files: CryptoDataDownload's copies of Gemini and Bitstamp, and files of a user's own.
+
+The files are newest first, some with a banner line, some with seconds and milliseconds in one column, some
+with repeated lines. All lines are kept here; ``core_spot_1h`` cleans.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from perp_pipeline.contracts.model import Contract
+from perp_pipeline.contracts.raw_prices import RAW_CDD_CANDLES
+from perp_pipeline.months import Span
+from perp_pipeline.sources.base import Body
+from perp_pipeline.sources.errors import FormatChanged
+from perp_pipeline.sources.pinned import (
+    PinnedArchive,
+    archives_for,
+    fetch_archive,
+    load_archives,
+    parse_archive,
+)
+
+if TYPE_CHECKING:
+    from perp_pipeline.sources.http import Http
+
+_BINS = {"1h": pd.Timedelta(hours=1), "1d": pd.Timedelta(days=1)}
+
+
+def parse_candles(archive: PinnedArchive, body: Body) -> pd.DataFrame:
+    """All lines of one file as rows of ``raw_cdd_candles``, in file order.
+
+    Raises:
+        FormatChanged: a declared column is missing or a value does not read; or the list declares no known
+            bin_size.
+    """
+    if archive.bin_size not in _BINS:
+        raise FormatChanged(f"{archive.label}: bin_size = {archive.bin_size!r}; declare 1h or 1d")
+    frame = parse_archive(archive, body.content).rename(columns={"time": "open_time"})
+    if archive.time_means == "bar_close":
+        frame["open_time"] -= _BINS[archive.bin_size]
+    frame["occurrence"] = frame.groupby("open_time").cumcount().astype("int32")
+    if "volume_quote" not in frame:
+        frame["volume_quote"] = float("nan")
+    return frame.assign(
+        venue=archive.venue,
+        symbol=archive.symbol,
+        bin_size=archive.bin_size,
+        archive=archive.name,
+        source_url=body.source_url,
+        download_sha256=body.sha256,
+    )[[column.name for column in RAW_CDD_CANDLES.columns]]
+
+
+@dataclass(frozen=True)
+class CandleArchives:
+    """``raw_cdd_candles`` from every declared file.
+
+    Attributes:
+        archives: the list to read; None is the project's own.
+    """
+
+    archives: tuple[PinnedArchive, ...] | None = None
+
+    @property
+    def contract(self) -> Contract:
+        """The raw table."""
+        return RAW_CDD_CANDLES
+
+    @property
+    def venue(self) -> str:
+        """Where the files are from; the rows name the exchange."""
+        return "cryptodatadownload"
+
+    def fetch(self, http: Http, span: Span, now: datetime) -> Iterator[pd.DataFrame]:
+        """Rows of the span, file by file.
+
+        Raises:
+            SourceError: a file cannot be had, is not the pinned one, or does not read.
+        """
+        known = load_archives() if self.archives is None else self.archives
+        for archive in archives_for(known, RAW_CDD_CANDLES.name):
+            frame = parse_candles(archive, fetch_archive(http, archive))
+            inside = (frame["open_time"] >= span.start) & (frame["open_time"] < span.end)
+            yield frame[inside].reset_index(drop=True)
