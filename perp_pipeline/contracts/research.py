@@ -90,4 +90,62 @@ OUT_REGRESSIONS = Contract(
     may_be_empty=True,
 )
 
-TABLES: Final = (OUT_REGRESSIONS,)
+
+def _correlation_bounded(frame: pd.DataFrame) -> pd.Series:
+    correlation = frame["kind"].isin(["xcorr_daily", "past3d", "contemporaneous", "future3d"])
+    return ~correlation | frame["estimate"].abs().le(1.0 + 1e-12)
+
+
+OUT_LEAD_LAG = Contract(
+    name="out_lead_lag",
+    doc=(
+        "Funding, dated by when it was announced, beside the spot returns before, during and after. Kinds "
+        "past3d, contemporaneous, future3d (lag 0): correlation of the rate with P(t)/P(t-3d)-1, "
+        "P(t+1)/P(t)-1 and P(t+1+3d)/P(t+1)-1, t+1 one interval after the announcement t; past3d_minus_... : "
+        "differences of these. decile (lag 1 to 10): mean annual rate by decile of past3d; decile_past3d and "
+        "so on: mean return by decile of the rate, equal rates in one decile. xcorr_daily (lag -30 to 30): "
+        "correlation of the mean rate announced on a day with the return of the day lag days later; negative "
+        "lags: the return came first."
+    ),
+    grain="one statistic at one lag or decile, symbol and period",
+    key=("venue", "symbol", "kind", "lag", "period"),
+    columns=(
+        _VENUE,
+        _SYMBOL,
+        Column(
+            "kind",
+            "string",
+            "what is estimated; the table's description has the list",
+            values=(
+                "xcorr_daily",
+                "decile",
+                "past3d",
+                "contemporaneous",
+                "future3d",
+                "past3d_minus_contemporaneous",
+                "past3d_minus_future3d",
+                "decile_past3d",
+                "decile_contemporaneous",
+                "decile_future3d",
+            ),
+        ),
+        Column("lag", "int32", "days by which the return follows the rate; the decile; 0", low=-30, high=30),
+        _PERIOD,
+        _BASE,
+        *estimate_columns(
+            "1 for correlations, fraction a year for decile, fraction for decile_...", what="see kind"
+        ),
+    ),
+    checks=(
+        *RESULT_CHECKS,
+        RowCheck(
+            "correlation_bounded",
+            "a correlation lies in -1..1",
+            _correlation_bounded,
+            "the estimator is broken",
+        ),
+    ),
+    may_be_empty=True,
+)
+
+TABLES: Final = (OUT_REGRESSIONS, OUT_LEAD_LAG)

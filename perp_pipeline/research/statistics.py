@@ -106,15 +106,24 @@ def hac_correlation(x: Array, y: Array, lags: int | None = None) -> Estimate:
         ValueError: fewer than two rows, or a series that does not vary.
     """
     both = np.isfinite(x) & np.isfinite(y)
-    if both.sum() < 2:
+    rho, influence = correlation_influence(x[both], y[both])
+    return hac_influence(rho, influence, lags)
+
+
+def correlation_influence(x: Array, y: Array) -> tuple[float, Array]:
+    """Pearson correlation of finite series and the influence of each observation on it.
+
+    Raises:
+        ValueError: fewer than two rows, or a series that does not vary.
+    """
+    if len(x) < 2:
         raise ValueError("a correlation needs two rows")
-    x, y = x[both], y[both]
     sx, sy = float(x.std()), float(y.std())
     if sx == 0.0 or sy == 0.0:
         raise ValueError("a series that does not vary has no correlation")
     zx, zy = (x - x.mean()) / sx, (y - y.mean()) / sy
     rho = float((zx * zy).mean())
-    return hac_influence(rho, zx * zy - rho * (zx**2 + zy**2) / 2.0, lags)
+    return rho, zx * zy - rho * (zx**2 + zy**2) / 2.0
 
 
 def hac_skewness(values: Array, lags: int | None = None) -> tuple[Estimate, Array]:
