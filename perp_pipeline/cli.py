@@ -6,19 +6,17 @@ import sys
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
 
-from perp_pipeline.months import Month, Span
+from perp_pipeline.months import FIRST_MONTH, Month, Span
 from perp_pipeline.settings import DEFAULT_LAKE, Settings
 
 if TYPE_CHECKING:
     from perp_pipeline.runner import StepReport
-    from perp_pipeline.sources.http import Http
 
-FIRST_MONTH = "2016-05"
 DEMO_LAKE = "data_lake/demo"
 
 EXIT_FAILED = 1
@@ -56,27 +54,31 @@ def demo(
     last: Annotated[str, typer.Option("--to", metavar="YYYY-MM", help="Last month.")] = "2022-06",
 ) -> None:
     """Run the whole pipeline on a simulated market: offline, about a minute, ends with the claims."""
-    from perp_pipeline.graph import select
-    from perp_pipeline.session import open_session
+    from perp_pipeline.lake import LakeError
+    from perp_pipeline.publish import publish_report
     from perp_pipeline.simulation import open_market
 
     console = _console()
     span = _span(first, last)
     market = open_market(seed, span)
-    settings = Settings(lake=lake, archives=None)
+    settings = Settings(lake=lake)
     console.print(f"Simulated market, seed {seed}, {span}. Nothing is downloaded.", highlight=False)
-    with open_session(
-        settings,
-        transport=market.transport,
-        market=f"simulated seed {seed}",
-        clock=lambda: span.end,
-        archives=market.archives,
-    ) as context:
-        reports = _run(console, select(context.nodes, ()), span, context)
-        _finish(console, reports, context.http)
-        report = _write_report(settings, reports)
-    _print_claims(console, settings)
-    console.print(f"\nReport: {report}", highlight=False, soft_wrap=True)
+    try:
+        reports = _run(
+            console,
+            settings,
+            (),
+            span,
+            transport=market.transport,
+            market=f"simulated seed {seed}",
+            clock=lambda: span.end,
+            archives=market.archives,
+        )
+        page = publish_report(settings)
+    except LakeError as error:
+        _usage(str(error))
+    _print_claims(_console(err=False), settings)
+    console.print(f"\nReport: {page}", highlight=False, soft_wrap=True)
     console.print(
         "This market is SIMULATED: every number above comes from a random generator with known truth, "
         "none from an exchange. For real data: perp run --from 2019-09",
@@ -89,12 +91,13 @@ def demo(
 def run(
     first: Annotated[
         str, typer.Option("--from", metavar="YYYY-MM", help="First month; the first payment ever by default.")
-    ] = FIRST_MONTH,
+    ] = str(FIRST_MONTH),
     last: Annotated[
         str | None, typer.Option("--to", metavar="YYYY-MM", help="Last month; the open one by default.")
     ] = None,
     refresh: Annotated[
-        bool, typer.Option("--refresh", help="The open month and the one before it only, as the nightly does.")
+        bool,
+        typer.Option("--refresh", help="The open month and the one before it only, as the nightly does."),
     ] = False,
     lake: LakeOption = None,
     gateway: Annotated[
@@ -104,7 +107,8 @@ def run(
     select: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="TABLE", help="Table, layer or chapter, with all that it needs. May be given several times."
+            metavar="TABLE",
+            help="Table, layer or chapter, with all that it needs. May be given several times.",
         ),
     ] = None,
     offline: Annotated[
@@ -134,10 +138,9 @@ def run(
     stopped. Example: perp run --from 2019-09 --to 2022-06 --select out_funding_averages
     """
     from perp_pipeline.graph import UnknownTable
-    from perp_pipeline.graph import select as choose
     from perp_pipeline.lake import LakeError
     from perp_pipeline.research.periods import parse_period
-    from perp_pipeline.session import open_session, utc_now
+    from perp_pipeline.session import utc_now
 
     console = _console()
     this_month = Month.of(utc_now())
@@ -157,10 +160,7 @@ def run(
         pools=tuple(pool) if pool else None,
     )
     try:
-        with open_session(settings, allow_lost_rows=allow_lost_rows) as context:
-            names = choose(context.nodes, select or ())
-            reports = _run(console, names, span, context)
-            _finish(console, reports, context.http)
+        reports = _run(console, settings, select or (), span, allow_lost_rows=allow_lost_rows)
     except (UnknownTable, LakeError, ValueError) as error:
         _usage(str(error))
     if any(report.table == "out_claims" and not report.error for report in reports):
@@ -302,8 +302,30 @@ def _span(first: str, last: str) -> Span:
 
 
 def _usage(message: str) -> NoReturn:
-    Console(stderr=True).print(f"error: {message}", style="red", highlight=False, markup=False, soft_wrap=True)
+    Console(stderr=True).print(
+        f"error: {message}", style="red", highlight=False, markup=False, soft_wrap=True
+    )
     raise typer.Exit(EXIT_USAGE)
+
+
+def _run(
+    console: Console, settings: Settings, select: Sequence[str], span: Span, **session: Any
+) -> list[StepReport]:
+    from perp_pipeline.graph import select as choose
+    from perp_pipeline.runner import run_many
+    from perp_pipeline.session import open_session
+    from perp_pipeline.terminal import RunDisplay, print_summary
+
+    with (
+        RunDisplay(console) as display,
+        open_session(settings, progress=display.downloaded, **session) as context,
+    ):
+        names = choose(context.nodes, select)
+        display.expect(len(names))
+        reports = run_many(names, span, context, display.step)
+        counters = context.http.counters
+    print_summary(console, reports, counters)
+    return reports
 
 
 def _exit(reports: Sequence[StepReport]) -> None:
@@ -336,6 +358,8 @@ def _print_claims(
     else:
         row = register.iloc[0]
         console.print(f"\nReason: {row['reason']}", highlight=False, markup=False)
-        console.print(f"Window: {row['window_start']} to {row['window_end']}, n = {row['n']}", highlight=False)
+        console.print(
+            f"Window: {row['window_start']} to {row['window_end']}, n = {row['n']}", highlight=False
+        )
         if explain:
             console.print(explain_claim(claim), highlight=False, markup=False)

@@ -29,7 +29,9 @@ def diagnose(settings: Settings) -> list[Finding]:
 
 
 def _packages() -> Iterator[Finding]:
-    yield Finding((3, 11) <= sys.version_info[:2] <= (3, 13), f"Python {sys.version.split()[0]} (3.11 to 3.13)")
+    yield Finding(
+        (3, 11) <= sys.version_info[:2] <= (3, 13), f"Python {sys.version.split()[0]} (3.11 to 3.13)"
+    )
     for name in PACKAGES:
         try:
             yield Finding(True, f"{name} {version(name)}")
@@ -47,7 +49,9 @@ def _gateway(settings: Settings) -> Iterator[Finding]:
         httpx.get(settings.gateway, timeout=5.0)
         yield Finding(True, f"gateway {settings.gateway} answers")
     except httpx.HTTPError as error:
-        yield Finding(False, f"gateway {settings.gateway} does not answer ({error}). Remedy: start it, or unset it")
+        yield Finding(
+            False, f"gateway {settings.gateway} does not answer ({error}). Remedy: start it, or unset it"
+        )
 
 
 def _lake(settings: Settings) -> Iterator[Finding]:

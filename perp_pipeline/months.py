@@ -65,6 +65,10 @@ class Month:
         return f"{self.year:04d}-{self.month:02d}"
 
 
+FIRST_MONTH = Month(2016, 5)
+"""Month of the first funding payment on record (BitMEX XBTUSD, 2016-05-14): where history starts."""
+
+
 @dataclass(frozen=True)
 class Span:
     """A run of months, both ends included."""

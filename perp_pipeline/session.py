@@ -16,6 +16,9 @@ from perp_pipeline.settings import Settings
 if TYPE_CHECKING:
     import httpx
 
+    from perp_pipeline.sources.pinned import PinnedArchive
+    from perp_pipeline.sources.progress import Event
+
 REAL = "real"
 
 
@@ -32,12 +35,16 @@ def open_session(
     market: str = REAL,
     clock: Callable[[], datetime] = utc_now,
     allow_lost_rows: bool = False,
+    archives: tuple[PinnedArchive, ...] | None = None,
+    progress: Callable[[Event], None] | None = None,
 ) -> Iterator[Context]:
     """Open what :func:`~perp_pipeline.runner.run_node` needs.
 
     Args:
         transport: answers instead of the network (the simulated market).
         market: whose data the lake will hold; a lake holds one market's only.
+        archives: pinned archives in place of the declared list (the simulated market's).
+        progress: told of every download.
 
     Raises:
         LakeError: the lake holds another market's data.
@@ -54,9 +61,10 @@ def open_session(
         offline=settings.offline,
         transport=transport,
         now=clock,
+        progress=progress,
     )
     try:
-        yield Context(lake, http, settings, clock(), pipeline(settings), allow_lost_rows)
+        yield Context(lake, http, settings, clock(), pipeline(settings, archives), allow_lost_rows)
     finally:
         http.close()
         sweep_scratch(lake.root)

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+)
 from rich.table import Table
 
 from perp_pipeline.contracts.model import Contract
-from perp_pipeline.runner import Listener, StepReport
+from perp_pipeline.runner import StepReport
+from perp_pipeline.sources.progress import Counters, Event
 
 VERDICT_STYLES = {
     "holds": "green",
@@ -25,29 +32,55 @@ VERDICT_STYLES = {
 }
 
 
-@contextmanager
-def progress_listener(console: Console, total: int) -> Iterator[Listener]:
-    """A progress bar over the tables of a run; without a terminal, one line per finished table."""
-    with Progress(
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        console=console,
-        disable=not console.is_terminal,
-        transient=True,
-    ) as progress:
-        task = progress.add_task("tables", total=total)
+class RunDisplay:
+    """A progress bar over the tables of a run, and one line per finished table.
 
-        def listen(table: str, report: StepReport | None) -> None:
-            if report is None:
-                progress.update(task, description=table)
-                return
-            progress.advance(task)
-            console.print(_line(report), highlight=False, soft_wrap=True)
+    Without a terminal only the lines are printed.
+    """
 
-        yield listen
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._progress = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            console=console,
+            disable=not console.is_terminal,
+            transient=True,
+        )
+        self._task = self._progress.add_task("", total=None)
+        self._table = ""
+        self._requests = 0
+
+    def __enter__(self) -> RunDisplay:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def expect(self, tables: int) -> None:
+        """Say how many tables the run has."""
+        self._progress.update(self._task, total=tables)
+
+    def step(self, table: str, report: StepReport | None) -> None:
+        """A :data:`~perp_pipeline.runner.Listener`."""
+        if report is None:
+            self._table, self._requests = table, 0
+            self._progress.update(self._task, description=table)
+            return
+        self._progress.advance(self._task)
+        self._console.print(_line(report), highlight=False, soft_wrap=True)
+
+    def downloaded(self, event: Event) -> None:
+        """Count a download; say so where one is being tried again."""
+        self._requests += 1
+        text = f"{self._table}: {self._requests} downloads"
+        if event.kind == "retry":
+            text += f", again in {event.wait:.0f} s ({event.reason})"
+        self._progress.update(self._task, description=_plain(text[:100]))
 
 
 def _line(report: StepReport) -> str:
@@ -67,7 +100,7 @@ def _did(report: StepReport) -> str:
     return ", ".join(parts)
 
 
-def print_summary(console: Console, reports: Sequence[StepReport], downloads: str) -> None:
+def print_summary(console: Console, reports: Sequence[StepReport], counters: Counters) -> None:
     """Warnings and errors in full, then one line on the whole run."""
     for report in reports:
         for check in report.warnings:
@@ -86,7 +119,8 @@ def print_summary(console: Console, reports: Sequence[StepReport], downloads: st
     unchanged = sum(len(report.unchanged) for report in reports)
     console.print(
         f"{len(reports) - len(failed)} of {len(reports)} tables, {written} partitions written, "
-        f"{unchanged} unchanged. {downloads}",
+        f"{unchanged} unchanged. {counters.requests:,} requests to venues ({counters.retries:,} retries, "
+        f"{counters.bytes / 1e6:,.1f} MB), {counters.from_store:,} answers from the store.",
         highlight=False,
     )
 
