@@ -7,15 +7,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from perp_pipeline.report.style import WIDTH, canvas, colour, house_style, place
+from perp_pipeline.report.style import canvas, colour, house_style, place
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 MINUS = "\N{MINUS SIGN}"
-_ROW, _LABELS, _NUMBERS = 27, 205, 268
-_HEAD, _PANEL_HEAD, _FOOT = 62, 30, 62
+_ROW, _LEFT, _RIGHT = 27, 236, 502
+_NUMBERS, _COUNTS = 512, 654
+_HEAD, _PANEL_HEAD, _FOOT = 62, 30, 74
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ def interval_figure(
         limits = _limits([row for _, rows in panels for row in rows])
         top = float(_HEAD)
         for place_in_figure, ((heading, rows), height) in enumerate(zip(panels, heights, strict=True)):
-            axes = place(figure, _LABELS, top + _PANEL_HEAD, WIDTH - _LABELS - _NUMBERS, height - _PANEL_HEAD)
+            axes = place(figure, _LEFT, top + _PANEL_HEAD, _RIGHT - _LEFT, height - _PANEL_HEAD)
             axes.set_label(heading)
             _draw(axes, heading, rows, limits, first=place_in_figure == 0)
             if place_in_figure == len(panels) - 1:
@@ -101,10 +102,10 @@ def _draw(
     axes.grid(axis="x", color=colour("grid"), linewidth=0.8)
     axes.axvline(0, color=colour("zero"), linewidth=1)
     blend = axes.get_yaxis_transform()
-    left = -(_LABELS - 12) / (WIDTH - _LABELS - _NUMBERS)
+    left, numbers, counts = ((x - _LEFT) / (_RIGHT - _LEFT) for x in (12, _NUMBERS, _COUNTS))
     axes.text(left, -0.62, heading, transform=blend, fontweight="bold", va="bottom")
     if first:
-        for x, text in ((1.03, "mean  [95 % interval]"), (1.58, "n")):
+        for x, text in ((numbers, "mean  [95 % interval]"), (counts, "n")):
             axes.text(x, -0.62, text, transform=blend, va="bottom", fontsize=8.5, color=colour("muted"))
     axes.set_yticks([])
     if not rows:
@@ -114,6 +115,6 @@ def _draw(
             axes.plot([row.low, row.high], [y, y], color=row.colour, linewidth=2.2, solid_capstyle="butt")
         axes.plot([row.estimate], [y], marker="o", markersize=7, color=row.colour, gid=row.label)
         axes.text(left, y, row.label, transform=blend, va="center")
-        axes.text(1.03, y, row.numbers, transform=blend, va="center", color=row.colour)
+        axes.text(numbers, y, row.numbers, transform=blend, va="center", color=row.colour)
         said = f"{row.n:,}" + (f", {row.note}" if row.note else "")
-        axes.text(1.58, y, said, transform=blend, va="center", fontsize=8.5, color=colour("muted"))
+        axes.text(counts, y, said, transform=blend, va="center", fontsize=8.5, color=colour("muted"))

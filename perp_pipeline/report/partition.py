@@ -10,9 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from perp_pipeline.contracts.model import Contract
-from perp_pipeline.report.figures import averages_figure, monthly_figure, spreads_figure
 from perp_pipeline.report.intervals import MINUS
-from perp_pipeline.report.series import ESSAY_PERIOD
 from perp_pipeline.report.style import WIDTH, canvas, colour, date_axis, house_style, place
 
 if TYPE_CHECKING:
@@ -47,32 +45,6 @@ def drawn_column(contract: Contract) -> str | None:
     ]
     named = {column.name for column in contract.columns}
     return next((name for name in PREFERRED if name in named), decimals[0] if decimals else None)
-
-
-def table_figure(contract: Contract, frame: pd.DataFrame, *, title: str = "") -> Figure | None:
-    """The figure that goes with a table: its own for results, a time series for anything with a time column.
-
-    Args:
-        frame: rows of the table (the contract's columns).
-        title: of a time series; the table's name by default.
-
-    Returns:
-        None where there is nothing to draw: no rows, no time, no number.
-    """
-    if frame.empty:
-        return None
-    if contract.name == "out_funding_averages":
-        return averages_figure(frame, period=_best_period(frame))
-    if contract.name == "out_venue_spreads":
-        return spreads_figure(frame, period=_best_period(frame))
-    if contract.name == "out_funding_monthly":
-        return monthly_figure(frame, period="all")
-    return partition_figure(contract, frame, title=title)
-
-
-def _best_period(frame: pd.DataFrame) -> str:
-    """The essay's window where the table has it, else everything."""
-    return ESSAY_PERIOD if (frame["period"] == ESSAY_PERIOD).any() else "all"
 
 
 def partition_figure(contract: Contract, frame: pd.DataFrame, *, title: str = "") -> Figure | None:

@@ -24,7 +24,7 @@ VENUE_NAMES = {
 }
 METHOD_NAMES = {
     "calendar_x12": "calendar × 12",
-    "calendar": "calendar, actual days",
+    "calendar": "calendar, by days",
     "front_basis": "front basis",
     "second_basis": "second basis",
     "cm30": "30-day maturity",
