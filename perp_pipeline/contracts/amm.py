@@ -1,0 +1,387 @@
+"""AMM tables: raw logs and files, decoded swaps and liquidity, minutes, pool-days, marks."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from perp_pipeline.contracts import amm_checks
+from perp_pipeline.contracts.checks import finite, not_negative, positive
+from perp_pipeline.contracts.model import Column, Contract, Severity
+from perp_pipeline.contracts.results import RESULT_CHECKS, estimate_columns
+
+MARKS: Final = ("0", "1min", "5min", "1h", "4h", "1d", "7d")
+"""When flows are valued: right after the swap; that long after it; at the end of its UTC day; six days later."""
+
+_CHAIN = Column("chain", "string", "ethereum, arbitrum, base, optimism, polygon, or a user's own")
+_POOL = Column("pool", "string", "pool contract, 0x and 40 lower-case hexadecimal digits")
+_DAY = Column("day", "date", "UTC day")
+_BLOCK = Column("block_number", "int64", "block", low=0)
+_LOG = Column("log_index", "int64", "place of the log in the block", low=0)
+_TIME = Column("time", "timestamp", "block time: exact at day borders and where the node sends it, else interpolated inside the hour")
+_TX = Column("tx_hash", "string", "transaction")
+_URL = Column("source_url", "string", "where the row came from (a node's address without its key)")
+_SHA = Column("download_sha256", "string", "digest of the body it came from")
+_PARTS = ("chain", "pool")
+
+
+def _topic(place: int) -> Column:
+    return Column(f"topic{place}", "string", f"topic {place}, 0x and 64 digits", nullable=place > 0)
+
+
+RAW_ETH_LOGS = Contract(
+    name="raw_eth_logs",
+    doc="Logs of the followed pools as the node sent them (eth_getLogs): swaps, mints, burns, collects, fee switches.",
+    grain="one log",
+    key=("chain", "pool", "block_number", "log_index"),
+    columns=(
+        _CHAIN,
+        _POOL,
+        _BLOCK,
+        _LOG,
+        _TIME,
+        Column("time_exact", "bool", "the node sent the block's time with the log"),
+        Column("tx_index", "int64", "place of the transaction in the block", low=0),
+        _TX,
+        *(_topic(place) for place in range(4)),
+        Column("data", "string", "ABI words, 0x and hexadecimal digits"),
+        _URL,
+        _SHA,
+    ),
+    time="time",
+    partition_by=_PARTS,
+)
+
+RAW_AMM_DAYS = Contract(
+    name="raw_amm_days",
+    doc=(
+        "Which UTC days of which pool the lake has sources for, by kind, with the pool's constants. A day "
+        "that a node does not hold is here with its words, and has no rows elsewhere."
+    ),
+    grain="one pool, kind of source and day",
+    key=("chain", "pool", "kind", "day"),
+    columns=(
+        _CHAIN,
+        _POOL,
+        Column("kind", "string", "what was read", values=("swaps", "liquidity", "minutes", "snapshots")),
+        _DAY,
+        Column("first_block", "int64", "first block of the day; null for files", nullable=True),
+        Column("last_block", "int64", "last block of the day; null for files", nullable=True),
+        Column("served", "bool", "the source holds the whole day"),
+        Column("n_rows", "int64", "rows that came", low=0),
+        Column("reason", "string", "the node's words where the day is not served", nullable=True),
+        Column("protocol", "string", "kind of contract", values=("uniswap_v2", "uniswap_v3")),
+        Column("token0", "string", "symbol of token0"),
+        Column("token1", "string", "symbol of token1"),
+        Column("decimals0", "int32", "decimals of token0", low=0, high=36),
+        Column("decimals1", "int32", "decimals of token1", low=0, high=36),
+        Column("tracks0", "string", "USD or the base asset that values token0", nullable=True),
+        Column("tracks1", "string", "USD or the base asset that values token1", nullable=True),
+        Column("fee_pips", "int32", "fee", "millionths of the input", low=0, high=1_000_000),
+        Column("tick_spacing", "int32", "ticks between usable ticks; 0 for v2", "ticks", low=0),
+        Column("fee_protocol0", "int32", "protocol's share of token0 fees before any switch: one n-th, 0 for none", low=0),
+        Column("fee_protocol1", "int32", "protocol's share of token1 fees before any switch: one n-th, 0 for none", low=0),
+        _URL,
+        Column("download_sha256", "string", "digest of the first body; null where nothing came", nullable=True),
+    ),
+    time="day",
+    partition_by=_PARTS,
+)
+
+RAW_AMM_MINUTES = Contract(
+    name="raw_amm_minutes",
+    doc="Minute files of v3 pools as demeter writes them. A minute without swaps repeats the tick before it.",
+    grain="one pool and minute",
+    key=("chain", "pool", "minute"),
+    columns=(
+        _CHAIN,
+        _POOL,
+        Column("minute", "timestamp", "start of the minute"),
+        Column("net_amount0", "uint256", "token0 into the pool less token0 out of it, signed", "smallest units"),
+        Column("net_amount1", "uint256", "token1 into the pool less token1 out of it, signed", "smallest units"),
+        Column("in_amount0", "uint256", "token0 into the pool, fee included", "smallest units"),
+        Column("in_amount1", "uint256", "token1 into the pool, fee included", "smallest units"),
+        Column("close_tick", "int32", "tick after the minute's last swap", "ticks"),
+        Column("current_liquidity", "uint256", "liquidity in force after the minute's last swap"),
+        _URL,
+        _SHA,
+    ),
+    time="minute",
+    partition_by=_PARTS,
+)
+
+RAW_AMM_SNAPSHOTS = Contract(
+    name="raw_amm_snapshots",
+    doc="Snapshots of v2 pairs as their subgraph states them: reserves, supply, cumulative volumes.",
+    grain="one pair and moment",
+    key=("chain", "pool", "time"),
+    columns=(
+        _CHAIN,
+        _POOL,
+        Column("time", "timestamp", "moment of the snapshot"),
+        Column("reserve0", "float64", "reserve of token0", "tokens", low=0),
+        Column("reserve1", "float64", "reserve of token1", "tokens", low=0),
+        Column("total_supply", "float64", "liquidity tokens", "tokens", low=0),
+        Column("volume0", "float64", "token0 traded since the pair began", "tokens", low=0),
+        Column("volume1", "float64", "token1 traded since the pair began", "tokens", low=0),
+        Column("tx_count", "int64", "transactions since the pair began", low=0),
+        _URL,
+        _SHA,
+    ),
+    time="time",
+    partition_by=_PARTS,
+)
+
+CORE_AMM_SWAPS = Contract(
+    name="core_amm_swaps",
+    doc=(
+        "Decoded swaps. Amounts are the pool's view: positive came in (fee included), negative went out. "
+        "For v2 price and liquidity are those of the reserves after the swap."
+    ),
+    grain="one swap",
+    key=("chain", "pool", "block_number", "log_index"),
+    columns=(
+        _CHAIN,
+        _POOL,
+        _BLOCK,
+        _LOG,
+        _TIME,
+        _TX,
+        Column("amount0", "uint256", "token0 into the pool, signed, exact", "smallest units"),
+        Column("amount1", "uint256", "token1 into the pool, signed, exact", "smallest units"),
+        Column("sqrt_price_x96", "uint256", "square root of token1 per token0 in smallest units, times 2**96, exact"),
+        Column("liquidity", "uint256", "liquidity in force after the swap, exact"),
+        Column("tick", "int32", "tick after the swap", "ticks", low=-887272, high=887272),
+        Column("amount0_tokens", "float64", "amount0", "tokens"),
+        Column("amount1_tokens", "float64", "amount1", "tokens"),
+        Column("price", "float64", "price after the swap", "token1 per token0"),
+        Column("liquidity_tokens", "float64", "liquidity; times sqrt(price) it is token1", "sqrt(token0 token1)", low=0),
+    ),
+    time="time",
+    partition_by=_PARTS,
+    checks=(
+        finite("amount0_tokens", "amount1_tokens", "price", "liquidity_tokens"),
+        positive("price"),
+        amm_checks.SIDES_OPPOSITE,
+        amm_checks.TICK_MATCHES_PRICE,
+        amm_checks.PRICE_PATH,
+        amm_checks.AMOUNTS_MATCH_MOVE,
+    ),
+)
+
+CORE_AMM_LIQUIDITY = Contract(
+    name="core_amm_liquidity",
+    doc=(
+        "Decoded liquidity events: mints and burns (liquidity put in and taken out; a v3 burn moves no tokens), "
+        "collects (tokens paid out), flash loans (fees paid in), the protocol's collects."
+    ),
+    grain="one event",
+    key=("chain", "pool", "block_number", "log_index"),
+    columns=(
+        _CHAIN,
+        _POOL,
+        _BLOCK,
+        _LOG,
+        _TIME,
+        _TX,
+        Column("event", "string", "kind of event", values=("mint", "burn", "collect", "flash", "collect_protocol")),
+        Column("tick_lower", "int32", "lower tick of the position; null where the event has none", "ticks", nullable=True),
+        Column("tick_upper", "int32", "upper tick of the position; null where the event has none", "ticks", nullable=True),
+        Column("liquidity", "uint256", "liquidity put in or taken out; null where the event has none", nullable=True),
+        Column("amount0", "uint256", "token0 of the event, exact", "smallest units"),
+        Column("amount1", "uint256", "token1 of the event, exact", "smallest units"),
+        Column("balance0_change", "uint256", "token0 that the event moved into the pool, signed, exact", "smallest units"),
+        Column("balance1_change", "uint256", "token1 that the event moved into the pool, signed, exact", "smallest units"),
+    ),
+    time="time",
+    partition_by=_PARTS,
+    may_be_empty=True,
+)
+
+CORE_AMM_FEE_PROTOCOL = Contract(
+    name="core_amm_fee_protocol",
+    doc="Switches of the protocol's share of v3 fees (SetFeeProtocol): one n-th of the fee, 0 for none.",
+    grain="one switch",
+    key=("chain", "pool", "block_number", "log_index"),
+    columns=(
+        _CHAIN,
+        _POOL,
+        _BLOCK,
+        _LOG,
+        _TIME,
+        Column("old0", "int32", "denominator for token0 before", low=0, high=10),
+        Column("old1", "int32", "denominator for token1 before", low=0, high=10),
+        Column("new0", "int32", "denominator for token0 from here on", low=0, high=10),
+        Column("new1", "int32", "denominator for token1 from here on", low=0, high=10),
+    ),
+    time="time",
+    partition_by=_PARTS,
+    may_be_empty=True,
+)
+
+CORE_AMM_MINUTES = Contract(
+    name="core_amm_minutes",
+    doc="Swaps by minute, from logs or, on days without them, from minute files. Minutes without swaps have no row.",
+    grain="one pool and minute with swaps",
+    key=("chain", "pool", "minute"),
+    columns=(
+        _CHAIN,
+        _POOL,
+        Column("minute", "timestamp", "start of the minute"),
+        Column("source", "string", "what the minute was made from", values=("swaps", "minutes")),
+        Column("n_swaps", "int64", "swaps; null from minute files", nullable=True, low=1),
+        Column("n_buys", "int64", "swaps that took token0 out; null from minute files", nullable=True, low=0),
+        Column("n_sells", "int64", "swaps that brought token0 in; null from minute files", nullable=True, low=0),
+        Column("net0", "float64", "token0 into the pool, net", "tokens"),
+        Column("net1", "float64", "token1 into the pool, net", "tokens"),
+        Column("volume0", "float64", "token0 in and out, gross", "tokens", low=0),
+        Column("volume1", "float64", "token1 in and out, gross", "tokens", low=0),
+        Column("fee0", "float64", "fees in token0, the protocol's share included", "tokens", low=0),
+        Column("fee1", "float64", "fees in token1, the protocol's share included", "tokens", low=0),
+        Column("protocol_fee0", "float64", "protocol's share of fee0", "tokens", low=0),
+        Column("protocol_fee1", "float64", "protocol's share of fee1", "tokens", low=0),
+        Column("price", "float64", "price after the last swap", "token1 per token0"),
+        Column("liquidity", "float64", "liquidity in force after the last swap", "sqrt(token0 token1)", low=0),
+        Column("value_at_swap", "float64", "sum over swaps of amount0 * price after it + amount1", "token1", nullable=True),
+        Column(
+            "convexity_at_swap",
+            "float64",
+            "sum over swaps of L sqrt(p) r**2 / 4, r the log change of the price in the swap",
+            "token1",
+            nullable=True,
+            low=0,
+        ),
+    ),
+    time="minute",
+    partition_by=_PARTS,
+    checks=(positive("price"), amm_checks.BUYS_AND_SELLS, amm_checks.FEES_COVER_PROTOCOL),
+)
+
+CORE_AMM_POOL_DAY = Contract(
+    name="core_amm_pool_day",
+    doc=(
+        "Liquidity providers' day: net flows that swaps brought in, valued at the day-end price, less the "
+        "protocol's fees. pnl = fees - convexity, hedged at the day's end."
+    ),
+    grain="one pool and UTC day with swaps",
+    key=("chain", "pool", "day"),
+    columns=(
+        _CHAIN,
+        _POOL,
+        _DAY,
+        Column("protocol", "string", "kind of contract", values=("uniswap_v2", "uniswap_v3")),
+        Column("source", "string", "what the day was made from", values=("swaps", "minutes", "snapshots")),
+        Column("token0", "string", "symbol of token0"),
+        Column("token1", "string", "symbol of token1"),
+        Column("fee_bp", "float64", "the pool's fee", "basis points of the input", low=0),
+        Column("n_swaps", "int64", "swaps; null where the source does not say", nullable=True, low=1),
+        Column("n_buys", "int64", "swaps that took token0 out", nullable=True, low=0),
+        Column("n_sells", "int64", "swaps that brought token0 in", nullable=True, low=0),
+        Column("volume_usd", "float64", "one side's volume at the price of its time", "USD", low=0),
+        Column("net0", "float64", "token0 that swaps brought in, net (fees inside)", "tokens"),
+        Column("net1", "float64", "token1 that swaps brought in, net (fees inside)", "tokens"),
+        Column("price_end", "float64", "pool price after the day's last swap", "token1 per token0"),
+        Column("usd0_end", "float64", "value of token0 at the day's end", "USD"),
+        Column("usd1_end", "float64", "value of token1 at the day's end", "USD"),
+        Column("fees_usd", "float64", "fees of the liquidity providers, at the day-end price", "USD", low=0),
+        Column("protocol_fees_usd", "float64", "protocol's share of the fees, at the day-end price", "USD", low=0),
+        Column("pnl_usd", "float64", "net0 usd0_end + net1 usd1_end - protocol_fees_usd", "USD"),
+        Column("convexity_flow_usd", "float64", "fees_usd - pnl_usd", "USD"),
+        Column(
+            "convexity_formula_usd",
+            "float64",
+            "sum over the day's 5-minute steps of L sqrt(p) r**2 / 4, L the liquidity in force",
+            "USD",
+            low=0,
+        ),
+        Column(
+            "convexity_swap_usd",
+            "float64",
+            "the same sum over single swaps: holds the bounce of noise trades as well",
+            "USD",
+            nullable=True,
+            low=0,
+        ),
+        Column("variance_day", "float64", "sum of squared 5-minute log returns of the pool price", "1", low=0),
+        Column("liquidity_mean", "float64", "mean over the day of the liquidity in force", "sqrt(token0 token1)", low=0),
+    ),
+    time="day",
+    partition_by=_PARTS,
+    checks=(
+        positive("price_end", "usd0_end", "usd1_end"),
+        not_negative("volume_usd", "fees_usd"),
+        amm_checks.PNL_ADDS_UP,
+        amm_checks.BUYS_AND_SELLS,
+        amm_checks.FEES_WITHIN_VOLUME,
+    ),
+)
+
+CORE_AMM_MARKS = Contract(
+    name="core_amm_marks",
+    doc=(
+        "The profit of core_amm_pool_day with flows valued at other times: right after the swap (0), 1min, "
+        "5min, 1h and 4h after it, at the end of its UTC day (1d: the pool-day's own) and six days later (7d). Where "
+        "the next day is not in the lake, an intraday mark beyond midnight takes the last price of the day."
+    ),
+    grain="one pool, day and mark",
+    key=("chain", "pool", "day", "mark"),
+    columns=(
+        _CHAIN,
+        _POOL,
+        _DAY,
+        Column("mark", "string", "when flows are valued", values=MARKS),
+        Column("pnl_usd", "float64", "profit at the pool's price", "USD"),
+        Column("pnl_exchange_usd", "float64", "profit at the exchange's hourly close; null below 1h", "USD", nullable=True),
+    ),
+    time="day",
+    partition_by=_PARTS,
+)
+
+OUT_AMM_PROFIT_PER_VOLUME = Contract(
+    name="out_amm_profit_per_volume",
+    doc=(
+        "Liquidity providers' profit in basis points of volume. Errors: circular day-block bootstrap of the ratio "
+        "of sums, fixed seed; none below 8 days."
+    ),
+    grain="one pool, numeraire, mark and period",
+    key=("chain", "pool", "numeraire", "mark", "period"),
+    columns=(
+        _CHAIN,
+        _POOL,
+        Column("numeraire", "string", "USD, or the token that each day's sums are counted in"),
+        Column("mark", "string", "when flows are valued", values=MARKS),
+        Column("period", "string", "all, 2021, 2021-02 or 2019-09..2022-06 (both months included)"),
+        Column("token0", "string", "symbol of token0"),
+        Column("token1", "string", "symbol of token1"),
+        Column("pool_fee_bp", "float64", "the pool's fee", "basis points of the input", low=0),
+        *estimate_columns("basis points of volume", what="sum of pnl over sum of volume", lags=False),
+        Column("fee_bp", "float64", "liquidity providers' fees", "basis points of volume"),
+        Column("convexity_flow_bp", "float64", "fees less profit at this mark", "basis points of volume"),
+        Column("convexity_flow_se", "float64", "its bootstrap error", "basis points of volume", nullable=True, low=0),
+        Column("convexity_formula_bp", "float64", "L sqrt(p) variance / 4 over 5-minute steps", "basis points of volume"),
+        Column("convexity_formula_se", "float64", "its bootstrap error", "basis points of volume", nullable=True, low=0),
+        Column("volume_usd", "float64", "volume of the period", "USD", low=0),
+        Column("pnl_usd", "float64", "profit of the period", "USD"),
+        Column("n_days", "int64", "days", low=1),
+        Column("win_share", "float64", "share of days with a profit", "share", low=0, high=1),
+        Column("block_days", "int32", "block length of the bootstrap", "days", low=1),
+        Column("estimate_exchange", "float64", "the estimate at exchange prices", "basis points of volume", nullable=True),
+        Column("se_exchange", "float64", "its bootstrap error", "basis points of volume", nullable=True, low=0),
+    ),
+    checks=RESULT_CHECKS,
+)
+
+TABLES: Final = (
+    RAW_ETH_LOGS,
+    RAW_AMM_DAYS,
+    RAW_AMM_MINUTES,
+    RAW_AMM_SNAPSHOTS,
+    CORE_AMM_SWAPS,
+    CORE_AMM_LIQUIDITY,
+    CORE_AMM_FEE_PROTOCOL,
+    CORE_AMM_MINUTES,
+    CORE_AMM_POOL_DAY,
+    CORE_AMM_MARKS,
+    OUT_AMM_PROFIT_PER_VOLUME,
+)
+
+__all__ = ["MARKS", "TABLES", "Severity"]

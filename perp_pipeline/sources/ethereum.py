@@ -1,0 +1,339 @@
+"""Logs of Uniswap pools from an Ethereum node (eth_getLogs), a UTC day at a time.
+
+The unit of resumption is a UTC day of one pool: its first and last block are exact (see
+:mod:`~perp_pipeline.sources.evm_blocks`), so the request is the same in every run, and its answer is final once the whole
+day lies under the confirmation depth. Swaps and liquidity events are asked for separately. A range that the
+node refuses for its span or its number of logs is split, at the span that the node names or in halves; the refusal is kept too,
+so that a later run starts with the parts. A day that the node does not hold is recorded as not served, with
+the node's words, and nothing is put in its place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time, timedelta
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import pandas as pd
+import pyarrow as pa
+
+from perp_pipeline import contracts
+from perp_pipeline.contracts.model import Contract
+from perp_pipeline.months import Month, Span
+from perp_pipeline.sources.base import Body, Request
+from perp_pipeline.sources.errors import NotInStore, NotServed, PermanentError
+from perp_pipeline.sources.evm_blocks import BlockClock, utc
+from perp_pipeline.sources.evm_events import PROTOCOLS, SWAP_EVENTS
+from perp_pipeline.sources.evm_logs import LogFilter, log_table, verify, verify_price_path
+from perp_pipeline.sources.evm_pool_facts import complete
+from perp_pipeline.sources.evm_rpc import Call, RangeNotHeld, RangeTooLarge, loads, refusal, result_of
+from perp_pipeline.sources.pools import Chain, Pool, Registry, days_of, pool_columns
+
+if TYPE_CHECKING:
+    from perp_pipeline.sources.http import Http
+
+KINDS = ("swaps", "liquidity")
+
+
+@dataclass(frozen=True)
+class _Part:
+    """Logs of one block range of one pool, and where they came from."""
+
+    logs: pa.Table
+    url: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class _Day:
+    """One kind of events of one pool on one day."""
+
+    day: date
+    kind: str
+    first: int
+    last: int
+    parts: tuple[_Part, ...] = ()
+    refused: str = ""
+
+
+@dataclass
+class PoolReader:
+    """Reads pools through their chains' nodes; shared by the datasets of logs and of days.
+
+    Attributes:
+        pools: which pools.
+        rpc_urls: node address by chain.
+    """
+
+    pools: tuple[Pool, ...]
+    registry: Registry
+    rpc_urls: Mapping[str, str]
+    _clocks: dict[tuple[int, str], BlockClock] = field(default_factory=dict)
+    _facts: dict[str, Pool] = field(default_factory=dict)
+    _last: tuple[tuple[int, str, str, datetime], list[_Day], list[int]] | None = None
+
+    def chain_of(self, pool: Pool) -> Chain:
+        """The pool's chain."""
+        return self.registry.chains[pool.chain]
+
+    def url_of(self, pool: Pool) -> str:
+        """The address of the chain's node.
+
+        Raises:
+            PermanentError: none is set.
+        """
+        url = self.rpc_urls.get(pool.chain)
+        if not url:
+            setting = self.chain_of(pool).rpc_setting
+            raise PermanentError(f"{pool.label}: no node for {pool.chain}; set {setting} to a JSON-RPC address")
+        return url
+
+    def facts(self, http: Http, pool: Pool) -> Pool:
+        """The pool with tokens, decimals and fee, from the chain where they are not declared."""
+        if pool.label not in self._facts:
+            done = pool if pool.is_declared else complete(http, self.url_of(pool), pool)
+            self._facts[pool.label] = self.registry.with_tracks(done)
+        return self._facts[pool.label]
+
+    def clock(self, http: Http, pool: Pool) -> BlockClock:
+        """The block clock of the pool's chain."""
+        key = (id(http), pool.chain)
+        if key not in self._clocks:
+            self._clocks[key] = BlockClock(http, self.chain_of(pool), self.url_of(pool))
+        return self._clocks[key]
+
+    def month(self, http: Http, pool: Pool, month: Month, now: datetime) -> tuple[list[_Day], list[int]]:
+        """The month's days (those complete, confirmed and asked for), both kinds of each, and their borders.
+
+        Raises:
+            NotServed: the node holds none of the days.
+        """
+        key = (id(http), pool.label, str(month), now)
+        if self._last is None or self._last[0] != key:
+            days, borders = self._read(http, pool, month, now)
+            self._last = (key, days, borders)
+        return self._last[1], self._last[2]
+
+    def _read(self, http: Http, pool: Pool, month: Month, now: datetime) -> tuple[list[_Day], list[int]]:
+        clock = self.clock(http, pool)
+        _, head_time = clock.head(now)
+        # a day counts as over when the next block would already belong to the following one
+        end = min(month.end, utc(int(head_time + self.chain_of(pool).block_seconds)))
+        wanted = days_of(month.start, end) if end > month.start else []
+        if not any(pool.asks_for(day) for day in wanted):
+            return [], []
+        edges = [_midnight(day) for day in wanted] + [_midnight(wanted[-1] + timedelta(days=1))]
+        borders = clock.first_blocks(edges, now)
+        found = []
+        for place, day in enumerate(wanted):
+            if pool.asks_for(day):
+                first, last = borders[place], borders[place + 1] - 1
+                found += [self._day(http, pool, day, kind, first, last) for kind in KINDS]
+        swaps = [day for day in found if day.kind == "swaps"]
+        if all(day.refused for day in swaps):
+            raise NotServed(f"{pool.label} {month}: the node holds none of its days: {swaps[0].refused}")
+        return found, borders
+
+    def _day(self, http: Http, pool: Pool, day: date, kind: str, first: int, last: int) -> _Day:
+        events = tuple(e for e in PROTOCOLS[pool.protocol] if (e.name in SWAP_EVENTS) == (kind == "swaps"))
+        if first > last:
+            return _Day(day, kind, first, last)
+        label = f"{pool.label} raw_eth_logs {kind} {day}"
+        asked = LogFilter(pool.address, events, first, last)
+        try:
+            parts = tuple(_ranges(http, self.url_of(pool), asked, label))
+        except RangeNotHeld as error:
+            return _Day(day, kind, first, last, refused=str(error))
+        if len(parts) > 1:
+            verify_price_path(pa.concat_tables([part.logs for part in parts]))
+        return _Day(day, kind, first, last, parts)
+
+
+@dataclass(frozen=True)
+class PoolLogs:
+    """Dataset of raw_eth_logs."""
+
+    reader: PoolReader
+    venue: str = "uniswap"
+
+    @property
+    def contract(self) -> Contract:
+        """The raw table."""
+        return contracts.get("raw_eth_logs")
+
+    def fetch(self, http: Http, span: Span, now: datetime) -> Iterator[pd.DataFrame]:
+        """One frame per pool and month.
+
+        Raises:
+            SourceError: the node gives no usable answer; nothing of the failing day is kept.
+        """
+        for declared in self.reader.pools:
+            pool = self.reader.facts(http, declared)
+            for month in span:
+                days, borders = _served(self.reader, http, pool, month, now)
+                frames = [_frame(pool, part) for day in days for part in day.parts if part.logs.num_rows]
+                if not frames:
+                    continue
+                frame = pd.concat(frames, ignore_index=True).sort_values(["block_number", "log_index"], ignore_index=True)
+                edges = [_midnight(month.start.date() + timedelta(days=n)) for n in range(len(borders))]
+                micros = self.reader.clock(http, pool).interpolate(frame["block_number"].to_numpy(), borders, edges)
+                stamps = frame.pop("block_timestamp").to_numpy(dtype="float64", na_value=float("nan"))
+                exact = stamps == stamps
+                micros[exact] = (stamps[exact] * 1e6).astype("int64")
+                frame["time"] = pd.to_datetime(micros, unit="us", utc=True)
+                frame["time_exact"] = exact
+                yield frame
+
+
+@dataclass(frozen=True)
+class PoolDays:
+    """Dataset of raw_amm_days from nodes: what was asked for, what they hold, and the pools' constants."""
+
+    reader: PoolReader
+    venue: str = "uniswap"
+
+    @property
+    def contract(self) -> Contract:
+        """The raw table."""
+        return contracts.get("raw_amm_days")
+
+    def fetch(self, http: Http, span: Span, now: datetime) -> Iterator[pd.DataFrame]:
+        """One frame per pool and month.
+
+        Raises:
+            SourceError: the node gives no usable answer.
+        """
+        for declared in self.reader.pools:
+            pool = self.reader.facts(http, declared)
+            for month in span:
+                days, _ = _served(self.reader, http, pool, month, now)
+                if days:
+                    yield pd.DataFrame([_day_row(pool, day, self.reader.url_of(pool)) for day in days])
+
+
+def datasets(pools: tuple[Pool, ...], registry: Registry, rpc_urls: Mapping[str, str]) -> tuple[PoolLogs, PoolDays]:
+    """The datasets of on-chain logs for these pools, sharing one reader.
+
+    Args:
+        rpc_urls: node address by chain name.
+    """
+    reader = PoolReader(pools, registry, rpc_urls)
+    return PoolLogs(reader), PoolDays(reader)
+
+
+def redacted(url: str) -> str:
+    """A node's address without what may be a key: scheme and host alone."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.hostname}/"
+
+
+def _served(
+    reader: PoolReader, http: Http, pool: Pool, month: Month, now: datetime
+) -> tuple[list[_Day], list[int]]:
+    """The month's days; none where the chain had not reached the month yet."""
+    _, head_time = reader.clock(http, pool).head(now)
+    if head_time < month.start.timestamp():
+        return [], []
+    return reader.month(http, pool, month, now)
+
+
+def _ranges(http: Http, url: str, asked: LogFilter, label: str) -> Iterator[_Part]:
+    """Parts of a block range, as large as the node answers.
+
+    Raises:
+        RangeNotHeld: the node does not hold the range.
+        RangeTooLarge: it refuses a single block.
+    """
+    try:
+        body, logs = _ask(http, url, asked, label)
+    except RangeTooLarge as error:
+        span = asked.last - asked.first + 1
+        if span == 1:
+            raise RangeTooLarge(f"{label}: the node refuses the single block {asked.first}: {error}") from None
+        step = error.max_span if error.max_span and error.max_span < span else (span + 1) // 2
+        for first in range(asked.first, asked.last + 1, step):
+            part = LogFilter(asked.address, asked.events, first, min(first + step - 1, asked.last))
+            yield from _ranges(http, url, part, label)
+        return
+    address = f"{redacted(url)}#eth_getLogs/{asked.address}/{asked.first}-{asked.last}"
+    yield _Part(logs, address, body.sha256)
+
+
+def _ask(http: Http, url: str, asked: LogFilter, label: str) -> tuple[Body, pa.Table]:
+    request = Request(url, method="POST", payload=Call("eth_getLogs", (asked.params(),)).payload(1))
+
+    def check(content: bytes) -> None:
+        try:
+            _parse(content, asked)
+        except RangeTooLarge:
+            return  # a refusal is an answer: it is kept, and the parts are asked for
+
+    name = f"{label} blocks {asked.first}-{asked.last}"
+    try:
+        body = http.fetch(request, final=True, check=check, label=name)
+    except (NotServed, NotInStore):
+        _ask_for_evidence(http, url, asked, name)
+        raise
+    except PermanentError as error:
+        too_large = refusal(str(error))
+        raise (too_large or error) from None
+    if body is None:
+        raise NotServed(f"{name}: no answer")
+    return body, _parse(body.content, asked)
+
+
+def _ask_for_evidence(http: Http, url: str, asked: LogFilter, name: str) -> None:
+    """Keep the node's statement that it does not hold a range, asked again by every online run.
+
+    Raises:
+        RangeNotHeld: it says so.
+        NotInStore: offline, and never asked.
+    """
+    payload = Call("eth_getLogs", (asked.params(),)).payload(2)
+
+    def check(content: bytes) -> None:
+        try:
+            result_of(loads(content))
+        except RangeNotHeld:
+            return
+
+    body = http.fetch(Request(url, method="POST", payload=payload), final=False, check=check, label=name)
+    if body is not None:
+        result_of(loads(body.content))
+
+
+def _parse(content: bytes, asked: LogFilter) -> pa.Table:
+    logs: list[dict[str, Any]] | None = result_of(loads(content))
+    table = log_table(logs or [])
+    verify(table, asked)
+    return table
+
+
+def _frame(pool: Pool, part: _Part) -> pd.DataFrame:
+    table = part.logs.drop_columns(["removed", "address"])
+    frame: pd.DataFrame = table.to_pandas()
+    return frame.assign(chain=pool.chain, pool=pool.address, source_url=part.url, download_sha256=part.sha256)
+
+
+def _day_row(pool: Pool, day: _Day, url: str) -> dict[str, Any]:
+    return {
+        "day": pd.Timestamp(day.day),
+        "kind": day.kind,
+        "first_block": day.first,
+        "last_block": day.last,
+        "served": not day.refused,
+        "n_rows": sum(part.logs.num_rows for part in day.parts),
+        "reason": day.refused or None,
+        **pool_columns(pool),
+        "source_url": day.parts[0].url if day.parts else redacted(url),
+        "download_sha256": day.parts[0].sha256 if day.parts else None,
+    }
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time(), UTC)
+
+
+__all__ = ["PoolDays", "PoolLogs", "PoolReader", "datasets", "redacted"]

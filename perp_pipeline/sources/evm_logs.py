@@ -1,0 +1,211 @@
+"""eth_getLogs answers as Arrow columns, and the checks that an answer must pass before it is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from perp_pipeline.sources.errors import FormatChanged, IncompleteBody
+from perp_pipeline.sources.evm_events import Event
+
+
+class TruncatedWords(IncompleteBody):
+    """A log's data or topic is not the hexadecimal words that its event has."""
+
+
+class WordOutOfRange(IncompleteBody):
+    """A word holds more bits than its ABI type (uint160, uint128, int24): not the event it claims to be."""
+
+
+class RemovedLog(IncompleteBody):
+    """The node marks a log as removed by a chain reorganisation."""
+
+
+class DuplicateLog(IncompleteBody):
+    """The same block number and log index came twice."""
+
+
+class LogOutOfOrder(IncompleteBody):
+    """Logs do not ascend by block number and log index."""
+
+
+class LogOutOfRange(IncompleteBody):
+    """A log lies outside the blocks, or belongs to another contract, than was asked for."""
+
+
+class BrokenPricePath(IncompleteBody):
+    """Consecutive swaps contradict each other's price: logs between them are missing."""
+
+
+class UnknownTopic(FormatChanged):
+    """A log's first topic is none of the events that were asked for."""
+
+
+@dataclass(frozen=True)
+class LogFilter:
+    """What was asked for.
+
+    Attributes:
+        address: lower-case contract address.
+        events: the events asked for.
+        first, last: block range, both ends included.
+    """
+
+    address: str
+    events: tuple[Event, ...]
+    first: int
+    last: int
+
+    def params(self) -> dict[str, Any]:
+        """The filter object of eth_getLogs."""
+        return {
+            "address": self.address,
+            "topics": [[event.topic0 for event in self.events]],
+            "fromBlock": hex(self.first),
+            "toBlock": hex(self.last),
+        }
+
+
+def log_table(logs: Sequence[dict[str, Any]]) -> pa.Table:
+    """Columns of logs as nodes send them.
+
+    Returns:
+        block_number, log_index, tx_index (int64), tx_hash, address, topic0 .. topic3, data (strings; a topic
+        that an event lacks is null), removed (bool), block_timestamp (int64 seconds, null where the node
+        does not send it).
+
+    Raises:
+        IncompleteBody: a log lacks a field, or one is of the wrong type.
+    """
+    try:
+        topics = [log["topics"] for log in logs]
+        stamped = "blockTimestamp" in logs[0] if logs else False
+        columns: dict[str, pa.Array] = {
+            "block_number": _quantities([log["blockNumber"] for log in logs]),
+            "log_index": _quantities([log["logIndex"] for log in logs]),
+            "tx_index": _quantities([log["transactionIndex"] for log in logs]),
+            "tx_hash": pa.array([log["transactionHash"] for log in logs], pa.string()),
+            "address": pa.array([log["address"] for log in logs], pa.string()),
+            **{
+                f"topic{place}": pa.array([t[place] if len(t) > place else None for t in topics], pa.string())
+                for place in range(4)
+            },
+            "data": pa.array([log["data"] for log in logs], pa.string()),
+            "removed": pa.array([bool(log.get("removed")) for log in logs], pa.bool_()),
+            "block_timestamp": _quantities([log["blockTimestamp"] for log in logs])
+            if stamped
+            else pa.nulls(len(logs), pa.int64()),
+        }
+    except (KeyError, TypeError, ValueError, pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        raise IncompleteBody(f"a log lacks a field or has one of the wrong type: {error!r}") from None
+    return pa.table(columns)
+
+
+def verify(table: pa.Table, asked: LogFilter) -> None:
+    """Check that logs are what was asked for, whole and in order.
+
+    Raises:
+        RemovedLog, LogOutOfRange, DuplicateLog, LogOutOfOrder, UnknownTopic, TruncatedWords, BrokenPricePath:
+            by what is wrong; the message names the first log.
+    """
+    if table.num_rows == 0:
+        return
+    if pc.any(table["removed"]).as_py():
+        raise RemovedLog(f"{pc.sum(table['removed']).as_py()} of {table.num_rows} logs are marked as removed")
+    addresses = {str(value).lower() for value in pc.unique(table["address"]).to_pylist()}
+    if addresses != {asked.address}:
+        raise LogOutOfRange(f"logs of {', '.join(sorted(addresses - {asked.address}))} came for {asked.address}")
+    blocks = table["block_number"].to_numpy()
+    indexes = table["log_index"].to_numpy()
+    outside = (blocks < asked.first) | (blocks > asked.last)
+    if outside.any():
+        raise LogOutOfRange(
+            f"{int(outside.sum())} logs lie outside blocks {asked.first}-{asked.last}, "
+            f"the first in block {blocks[outside][0]}"
+        )
+    verify_order(blocks, indexes)
+    _verify_events(table, asked.events)
+    verify_price_path(table)
+
+
+def verify_order(blocks: npt.NDArray[np.int64], indexes: npt.NDArray[np.int64]) -> None:
+    """Check that (block, log index) ascends strictly.
+
+    Raises:
+        DuplicateLog, LogOutOfOrder: it does not.
+    """
+    steps = np.diff(blocks)
+    same = steps == 0
+    index_steps = np.diff(indexes)
+    if (same & (index_steps == 0)).any():
+        place = int(np.flatnonzero(same & (index_steps == 0))[0])
+        raise DuplicateLog(f"block {blocks[place]}, log {indexes[place]} came twice")
+    wrong = (steps < 0) | (same & (index_steps < 0))
+    if wrong.any():
+        place = int(np.flatnonzero(wrong)[0]) + 1
+        pairs = np.stack([blocks, indexes], axis=1)
+        if len(np.unique(pairs, axis=0)) < len(pairs):
+            raise DuplicateLog(f"a log came twice, near block {blocks[place]}")
+        raise LogOutOfOrder(
+            f"block {blocks[place]}, log {indexes[place]} came after block {blocks[place - 1]}, "
+            f"log {indexes[place - 1]}"
+        )
+
+
+def verify_price_path(table: pa.Table) -> None:
+    """Check that each v3 swap moved the price the way its amounts say.
+
+    A swap that brings token0 in (amount0 > 0) cannot raise the price, one that takes it out cannot lower it,
+    and only swaps move the price. Two consecutive swaps that break this by more than a tick have
+    a gap between them: a node that left logs out.
+
+    Raises:
+        BrokenPricePath: naming the block.
+    """
+    swaps = table.filter(pc.and_(pc.equal(table["topic0"], _V3_SWAP), pc.equal(pc.binary_length(table["data"]), 322)))
+    if swaps.num_rows < 2:
+        return
+    texts = swaps["data"].to_pylist()
+    # the sign of amount0 is its first digit; the tick's 24 bits are the last 6 of the data
+    into = np.array([1 if text[2] == "0" else -1 for text in texts])
+    zero = np.array([text[2:66] == _ZERO for text in texts])
+    into[zero] = [-1 if text[66] == "0" else 1 for text, none in zip(texts, zero, strict=True) if none]
+    ticks = np.array([int(text[-6:], 16) for text in texts])
+    ticks[ticks >= 1 << 23] -= 1 << 24
+    wrong = np.diff(ticks) * into[1:] > 1
+    if wrong.any():
+        place = int(np.flatnonzero(wrong)[0]) + 1
+        raise BrokenPricePath(
+            f"the swap in block {swaps['block_number'][place]} moves the price against its own amounts "
+            f"(tick {ticks[place - 1]} to {ticks[place]}): logs before it are missing"
+        )
+
+
+_V3_SWAP = "0xc42079f94a6350d7e6235f29174924f928cc2ac818eb64fed8004e115fbcca67"
+_ZERO = "0" * 64
+
+
+def _verify_events(table: pa.Table, events: tuple[Event, ...]) -> None:
+    known = {event.topic0: event for event in events}
+    lengths = pc.binary_length(table["data"])
+    count = sum(pc.is_valid(table[f"topic{place}"]).cast(pa.int8()).to_numpy().astype(int) for place in range(4))
+    for topic in pc.unique(table["topic0"]).to_pylist():
+        event = known.get(topic)
+        if event is None:
+            raise UnknownTopic(f"logs with topic {topic} came, which is none of {', '.join(e.name for e in events)}")
+        chosen = pc.equal(table["topic0"], topic)
+        wrong = pc.not_equal(pc.filter(lengths, chosen), 2 + 64 * event.words)
+        if pc.any(wrong).as_py():
+            raise TruncatedWords(f"{pc.sum(wrong).as_py()} {event.name} logs do not have {event.words} words of data")
+        if (count[chosen.to_numpy()] != event.topics).any():
+            raise TruncatedWords(f"{event.name} logs do not have {event.topics} topics")
+
+
+def _quantities(texts: list[str]) -> pa.Array:
+    return pa.array([int(text, 16) for text in texts], pa.int64())
