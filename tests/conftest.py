@@ -61,6 +61,7 @@ def replay_server(shared: Path) -> Iterator[Replay]:
     finally:
         process.terminate()
         process.wait(timeout=10)
+        process.stdout.close()
 
 
 @pytest.fixture

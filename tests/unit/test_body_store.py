@@ -5,6 +5,8 @@ from __future__ import annotations
 import gzip
 import hashlib
 import os
+import subprocess
+import sys
 import threading
 import uuid
 from datetime import UTC, datetime
@@ -204,6 +206,39 @@ def test_a_kill_between_body_and_entry_leaves_what_was_there(
     assert found is not None and found[1] == b"before" and not found[0].final
     again = BodyStore(tmp_path).put(REQUEST, b"after", status=200, fetched_at=LATER, final=True)
     assert BodyStore(tmp_path).get(REQUEST) == (again, b"after")
+
+
+WRITES_FOR_EVER = """
+import sys
+from datetime import UTC, datetime
+from itertools import count
+from perp_pipeline.sources.base import Request
+from perp_pipeline.sources.store import BodyStore
+
+store = BodyStore(sys.argv[1])
+for n in count():
+    request = Request("https://venue.example/", params={"n": n % 7})
+    store.put(request, b"%d " % n * 20_000, status=200, fetched_at=datetime.now(UTC))
+    print(n, flush=True)
+"""
+
+
+def test_a_process_killed_while_storing_leaves_only_whole_bodies(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", WRITES_FOR_EVER, str(tmp_path)], stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    with process.stdout as lines:
+        while int(lines.readline()) < 40:
+            pass
+        process.kill()
+        process.wait(timeout=10)
+    store = BodyStore(tmp_path)
+    entries = list(store.entries())
+    assert len(entries) == 7
+    for entry in entries:
+        content = store.read(entry)
+        assert content is not None and len(set(content.split())) == 1
 
 
 def test_half_written_files_of_a_killed_run_are_swept_after_an_hour(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import io
 import json
 import zipfile
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -733,3 +734,17 @@ def test_bodies_carry_the_time_of_their_download(open_http: Callable[..., Http],
     later = Http(BodyStore(tmp_path / "store"), offline=True, now=lambda: NOW + timedelta(days=9))
     body = later.fetch(RATES, final=True)
     assert body is not None and body.fetched_at == NOW
+
+
+def test_threads_may_share_one_http(open_http: Callable[..., Http]) -> None:
+    class Echo(httpx.BaseTransport):
+        def handle_request(self, request: httpx.Request) -> httpx.Response:
+            return httpx.Response(200, json=[request.url.query.decode()])
+
+    http = open_http(Echo())
+    requests = [Request("https://x.example/", params={"n": n}) for n in range(100)]
+    with ThreadPoolExecutor(8) as pool:
+        bodies = list(pool.map(lambda request: http.fetch(request, final=True), requests))
+    assert [body and json.loads(body.content) for body in bodies] == [[f"n={n}"] for n in range(100)]
+    assert http.counters.requests == 100
+    assert len(http.store.manifest()) == 100
