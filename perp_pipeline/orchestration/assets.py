@@ -1,0 +1,93 @@
+"""Tables as Dagster assets: one thin asset per node of the graph, all running the library's own step."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import dagster as dg
+
+from perp_pipeline.graph import Node
+from perp_pipeline.months import FIRST_MONTH, Month, Span
+from perp_pipeline.orchestration.checks import check_results, check_specs
+from perp_pipeline.orchestration.describe import column_schema, materialization_metadata
+from perp_pipeline.orchestration.partitions import MONTHS, mapping, span_of
+from perp_pipeline.orchestration.resources import Pipeline
+from perp_pipeline.runner import StepFailed, run_node
+
+OWNERS = ["team:data"]
+FRESHNESS = dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=50), warn_window=timedelta(hours=26))
+
+
+def asset_key(table: str) -> dg.AssetKey:
+    """``core_funding_8h`` is the asset core / funding_8h."""
+    layer, subject = table.split("_", 1)
+    return dg.AssetKey([layer, subject])
+
+
+def table_asset(node: Node, nodes: dict[str, Node]) -> dg.AssetsDefinition:
+    """The asset of one table.
+
+    Audit comes before publication, inside the asset: a table that fails a blocking check is not
+    published, its checks are reported with the failing rows, and the asset fails without retries.
+    """
+    contract = node.contract
+    key = asset_key(node.name)
+    inputs = node.step.inputs if node.step else ()
+    by_month = contract.time is not None
+
+    @dg.asset(
+        key=key,
+        description=_description(node),
+        group_name=contract.layer,
+        owners=OWNERS,
+        kinds={"python", "parquet"} | ({"http"} if contract.layer == "raw" else set()),
+        tags={"chapter": node.chapter},
+        metadata={
+            "dagster/column_schema": column_schema(contract),
+            "grain": contract.grain,
+            "key": ", ".join(contract.key),
+        },
+        deps=[
+            dg.AssetDep(
+                asset_key(item.table),
+                partition_mapping=mapping(item, nodes[item.table].contract.time is not None, by_month),
+            )
+            for item in inputs
+        ],
+        partitions_def=MONTHS if by_month else None,
+        backfill_policy=dg.BackfillPolicy.single_run() if by_month else None,
+        check_specs=check_specs(contract, key),
+        freshness_policy=FRESHNESS,
+    )
+    def build(
+        context: dg.AssetExecutionContext, pipeline: Pipeline
+    ) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult]:
+        now = Month.of(pipeline.now())
+        span = span_of(list(context.partition_keys)) if by_month else Span(FIRST_MONTH, now)
+        with pipeline.session() as session:
+            try:
+                report = run_node(node.name, span, session)
+            except StepFailed as failure:
+                yield from check_results(contract, key, failure.report.checks)
+                raise dg.Failure(
+                    description=str(failure.cause),
+                    metadata={"rejected_partitions": [str(part) for part in failure.report.rejected]},
+                    allow_retries=False,
+                ) from failure
+            for check in report.warnings:
+                context.log.warning(check.describe(contract))
+            metadata = materialization_metadata(contract, report, session.lake, span if by_month else None)
+        if report.checks:
+            yield from check_results(contract, key, report.checks)
+        yield dg.MaterializeResult(asset_key=key, metadata=metadata)
+
+    return build
+
+
+def _description(node: Node) -> str:
+    contract = node.contract
+    parts = [contract.doc, f"A row is {contract.grain}."]
+    if node.step is not None and node.step.build.__doc__:
+        parts.append(node.step.build.__doc__.strip().splitlines()[0])
+    return "\n\n".join(parts)

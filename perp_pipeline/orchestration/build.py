@@ -1,0 +1,44 @@
+"""Everything Dagster sees, put together by a function so that tests can swap the resources."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+import dagster as dg
+
+from perp_pipeline.graph import Node, pipeline
+from perp_pipeline.orchestration.assets import table_asset
+from perp_pipeline.orchestration.jobs import backfill, nightly, nightly_refresh
+from perp_pipeline.orchestration.resources import Pipeline
+from perp_pipeline.settings import Settings
+
+
+@cache
+def nodes() -> dict[str, Node]:
+    """The graph as declared. Which instruments and archives a run uses is settled when it starts."""
+    return pipeline(Settings())
+
+
+def chapter_assets(*chapters: str) -> list[dg.AssetsDefinition]:
+    """Assets of the tables that belong to the chapters."""
+    return [table_asset(node, nodes()) for node in nodes().values() if node.chapter in chapters]
+
+
+def build_definitions(resources: Mapping[str, Any] | None = None) -> dg.Definitions:
+    """The code location.
+
+    Args:
+        resources: in place of the defaults, by name.
+    """
+    import assets
+
+    return dg.Definitions(
+        assets=dg.load_assets_from_package_module(assets),
+        jobs=[backfill, nightly],
+        schedules=[nightly_refresh],
+        resources={"pipeline": Pipeline(), **(resources or {})},
+        # Start-up dominates these steps: one process is several times faster than one per step.
+        executor=dg.in_process_executor,
+    )
