@@ -204,7 +204,8 @@ def on_grid(
         stamps = frame[column]
         micros = stamps.dt.tz_convert("UTC").dt.tz_localize(None).astype("datetime64[us]")
         late = (micros.astype("int64") - shift) % step
-        return (np.minimum(late, step - late) <= allowed) | stamps.isna()
+        near: pd.Series = np.minimum(late, step - late) <= allowed
+        return near | stamps.isna()
 
     return RowCheck(
         f"{column}_on_{hours:g}h_grid",

@@ -1,0 +1,83 @@
+"""From JSON rows to typed columns: small steps that every venue's parser shares."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from perp_pipeline.sources.errors import FormatChanged, IncompleteBody
+from perp_pipeline.sources.unpack import parse_json
+
+
+def json_rows(content: bytes, wanted: Sequence[str]) -> pd.DataFrame:
+    """A JSON list of objects as a table of the wanted members; others are ignored.
+
+    Raises:
+        TransientError: not JSON, or cut off.
+        FormatChanged: not a list of objects, or a wanted member is in none of them.
+        IncompleteBody: a member is in some rows only.
+    """
+    rows: Any = parse_json(content)
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise FormatChanged(f"a list of rows was expected, the body begins with {content[:80]!r}")
+    if not rows:
+        return pd.DataFrame({name: [] for name in wanted})
+    if missing := [name for name in wanted if name not in rows[0]]:
+        raise FormatChanged(f"rows have no {', '.join(missing)}; they have {', '.join(rows[0])}")
+    try:
+        return pd.DataFrame({name: [row[name] for row in rows] for name in wanted})
+    except KeyError as error:
+        raise IncompleteBody(f"a row has no {error}") from error
+
+
+def numbers(frame: pd.DataFrame, column: str, *, missing: Sequence[Any] = ()) -> np.ndarray:
+    """A column as float64.
+
+    Args:
+        missing: values that stand for "unknown" and become NaN; with None among them, JSON's null does.
+
+    Raises:
+        IncompleteBody: a value is not a finite number; the message names the first.
+    """
+    values = frame[column]
+    unknown = np.zeros(len(values), dtype=bool)
+    if missing:
+        texts = [value for value in missing if value is not None]
+        unknown = values.isin(texts).to_numpy(dtype=bool)
+        if None in missing:
+            unknown |= np.fromiter((value is None for value in values), dtype=bool, count=len(values))
+    result: np.ndarray = pd.to_numeric(values.where(~unknown), errors="coerce").to_numpy(
+        dtype="float64", na_value=np.nan
+    )
+    bad = ~np.isfinite(result) & ~unknown
+    if bad.any():
+        at = int(np.flatnonzero(bad)[0])
+        raise IncompleteBody(f"{column} is not a number in {int(bad.sum())} rows, first {values.iloc[at]!r}")
+    return result
+
+
+def require_symbol(frame: pd.DataFrame, symbol: str) -> None:
+    """Accept rows of one symbol alone.
+
+    Raises:
+        IncompleteBody: a row is of another symbol.
+    """
+    others = sorted(set(map(str, frame["symbol"])) - {symbol})
+    if others:
+        raise IncompleteBody(f"rows of {', '.join(others[:3])} came where {symbol} was asked for")
+
+
+def iso_times(frame: pd.DataFrame, column: str) -> pd.Series:
+    """A column of ISO 8601 texts in UTC (``2019-01-01T00:00:00.000Z``) as UTC stamps with microseconds.
+
+    Raises:
+        IncompleteBody: a text is not a time.
+    """
+    texts = frame[column].astype("str")
+    stamps = pd.to_datetime(texts, format="ISO8601", utc=True, errors="coerce")
+    if stamps.isna().any():
+        raise IncompleteBody(f"{column} is not a time: {texts[stamps.isna()].iloc[0]!r}")
+    return stamps.astype("datetime64[us, UTC]")
