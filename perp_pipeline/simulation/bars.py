@@ -27,7 +27,7 @@ BINANCE_OUTAGES = (
     ("2021-09-29T07", 2),
     ("2023-03-24T13", 1),
 )
-"""Spot trading halts of Binance, as its hourly archive shows them: first hour without a bar (UTC), and how many.
+"""Spot trading halts of Binance, as its hourly archive shows them: first hour without a bar (UTC), how many.
 They are real ones, so that what the pipeline knows of the venue holds in the simulated market too."""
 
 _REACH = 0.4
@@ -54,7 +54,7 @@ def perp_bars(market: SimulatedMarket, perp: Perp) -> Bars:
 
 
 def premium_bars(market: SimulatedMarket, perp: Perp) -> Bars:
-    """Hourly bars of a premium index, fractions; no volume. The close of an hour is what the rate is made of."""
+    """Hourly bars of a premium index, fractions; no volume. The rate is made of the hours' closes."""
     series = market.premium(perp)
     reach = np.abs(stream_pair(market, f"premium bars {perp.venue} {perp.symbol}"))
     reach = np.round(reach * market.planted.premium.noise_sd, 8)
@@ -62,7 +62,9 @@ def premium_bars(market: SimulatedMarket, perp: Perp) -> Bars:
     first, last = series[rows], series[rows + 1]
     high = np.maximum(first, last) + reach[rows, 0]
     low = np.minimum(first, last) - reach[rows, 1]
-    return Bars(opened, first, np.round(high, 8), np.round(low, 8), last, np.zeros(len(rows)))
+    return Bars(
+        opened, first, np.round(high, 8), np.round(low, 8), last, np.zeros(len(rows), dtype=np.float64)
+    )
 
 
 def price_bars(
@@ -77,14 +79,14 @@ def price_bars(
     volume = typical_volume * np.exp(0.6 * market.draws(f"volume {name}")[rows] + 8.0 * reach[rows, 0])
     return Bars(
         opened, first, np.maximum(high, np.maximum(first, last)), np.minimum(low, np.minimum(first, last)),
-        last, np.round(volume, 5),
+        last, np.asarray(np.round(volume, 5), dtype=np.float64),
     )  # fmt: skip
 
 
 def aggregate(bars: Bars, hours: int, offset: int = 0) -> Bars:
-    """Whole bars of ``hours`` hours that start ``offset`` hours after midnight UTC; hours that are missing are skipped.
+    """Bars of ``hours`` hours that start ``offset`` hours after midnight UTC.
 
-    Bars at either end that are not whole are left out.
+    Hours that are missing are skipped. Bars at either end that are not whole are left out.
     """
     slot = (bars.opened - offset) // hours
     starts = np.flatnonzero(np.diff(slot, prepend=slot[0] - 1))
@@ -95,7 +97,7 @@ def aggregate(bars: Bars, hours: int, offset: int = 0) -> Bars:
         np.maximum.reduceat(bars.high, starts),
         np.minimum.reduceat(bars.low, starts),
         bars.close[ends],
-        np.round(np.add.reduceat(bars.volume, starts), 5),
+        np.asarray(np.round(np.add.reduceat(bars.volume, starts), 5), dtype=np.float64),
     )
     whole = (merged.opened >= bars.opened[0]) & (merged.opened + hours <= bars.opened[-1] + 1)
     return merged.rows(whole)

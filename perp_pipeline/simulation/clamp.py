@@ -2,14 +2,14 @@
 
     rate = P + clamp(interest - P, -clamp, +clamp), then held within +-cap
 
-In words: flat at ``interest`` while the premium P lies within ``clamp`` of it, slope one outside, flat again at the
-cap. Written as a sum of kinks (x)+ = max(x, 0),
+In words: flat at ``interest`` while the premium P lies within ``clamp`` of it, slope one outside, flat again
+at the cap. Written as a sum of kinks (x)+ = max(x, 0),
 
     rate = interest + (P - k1)+ - (P - k2)+ - (k0 - P)+ + (k3 - P)+
     k0 = interest - clamp, k1 = interest + clamp, k2 = cap + clamp, k3 = -cap - clamp,
 
-its mean is a sum of E(P - k)+ = (m - k) Phi((m - k) / s) + s phi((m - k) / s), so the population mean of a simulated
-rate is known in closed form: no calibration by simulation enters the truth.
+its mean is a sum of E(P - k)+ = (m - k) Phi((m - k) / s) + s phi((m - k) / s), so the population mean of a
+simulated rate is known in closed form: no calibration by simulation enters the truth.
 """
 
 from __future__ import annotations

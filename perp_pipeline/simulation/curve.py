@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cache
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -24,7 +26,7 @@ class Session:
     """One trading session and its two nearest contracts.
 
     Attributes:
-        printed_on: the date the public copy files it under; not its own where the copy carries it to a holiday.
+        printed_on: the date the public copy files it under: a holiday, where the copy carries it there.
         days: calendar days to expiry of the front and the second contract.
     """
 
@@ -50,7 +52,7 @@ class CurveRows:
 
 
 def curve_rows(market: SimulatedMarket) -> CurveRows:
-    """The sessions of the simulated months with their prices, F = S exp(b * days / 365) on the contract's tick."""
+    """The sessions of the simulated months with their prices, F = S exp(b * days / 365) on the tick."""
     found = sessions(market.first_month, market.last_month)
     settled = pd.DatetimeIndex([session.day for session in found]) + _SETTLES_AT
     hours = settled.tz_localize("America/Chicago").tz_convert("UTC").as_unit("s").asi8 // 3600
@@ -65,8 +67,8 @@ def curve_rows(market: SimulatedMarket) -> CurveRows:
 def sessions(first: Month, last: Month) -> tuple[Session, ...]:
     """Trading sessions of the months, ascending.
 
-    On holidays without a settlement the public copy prints the next session's prices under the holiday's date,
-    and then nothing under that session's own date.
+    On holidays without a settlement the public copy prints the next session's prices under the holiday's
+    date, and then nothing under that session's own date.
     """
     closed, carried = closed_days(first, last), carried_days(first, last)
     days = [day.date() for day in pd.bdate_range(first.start.date(), last.end.date(), inclusive="left")]
@@ -82,7 +84,10 @@ def sessions(first: Month, last: Month) -> tuple[Session, ...]:
 
 
 def days_to_expiry(day: date) -> tuple[int, int]:
-    """Calendar days to the two nearest expiries after ``day``: a contract that expires today is gone by the settlement."""
+    """Calendar days to the two nearest expiries after ``day``.
+
+    A contract that expires on ``day`` stops trading before the settlement: it is not one of them.
+    """
     months = [Month(day.year, day.month) + k for k in range(4)]
     ahead = [expiry for expiry in map(last_trading_day, months) if expiry > day]
     return (ahead[0] - day).days, (ahead[1] - day).days
@@ -102,22 +107,19 @@ def last_trading_day(month: Month) -> date:
 
 def closed_days(first: Month, last: Month) -> frozenset[date]:
     """Days without any session: New Year, Good Friday, Christmas, each as observed."""
-    from pandas.tseries.holiday import AbstractHolidayCalendar, GoodFriday, Holiday, nearest_workday
+    from pandas.tseries.holiday import GoodFriday, Holiday, nearest_workday, sunday_to_monday
 
-    class Closed(AbstractHolidayCalendar):
-        rules = [  # noqa: RUF012 - pandas' own form
-            Holiday("New Year", month=1, day=1, observance=_sunday_to_monday),
-            GoodFriday,
-            Holiday("Christmas", month=12, day=25, observance=nearest_workday),
-        ]
-
-    return _days(Closed(), first, last)
+    rules = (
+        Holiday("New Year", month=1, day=1, observance=sunday_to_monday),
+        GoodFriday,
+        Holiday("Christmas", month=12, day=25, observance=nearest_workday),
+    )
+    return _days(rules, first, last)
 
 
 def carried_days(first: Month, last: Month) -> frozenset[date]:
     """US holidays that trade without a settlement of their own."""
     from pandas.tseries.holiday import (
-        AbstractHolidayCalendar,
         Holiday,
         USLaborDay,
         USMartinLutherKingJr,
@@ -127,25 +129,19 @@ def carried_days(first: Month, last: Month) -> frozenset[date]:
         nearest_workday,
     )
 
-    class Carried(AbstractHolidayCalendar):
-        rules = [  # noqa: RUF012 - pandas' own form
-            USMartinLutherKingJr,
-            USPresidentsDay,
-            USMemorialDay,
-            Holiday("Juneteenth", month=6, day=19, start_date="2022-01-01", observance=nearest_workday),
-            Holiday("Independence Day", month=7, day=4, observance=nearest_workday),
-            USLaborDay,
-            USThanksgivingDay,
-        ]
-
-    return _days(Carried(), first, last)
+    rules = (
+        USMartinLutherKingJr,
+        USPresidentsDay,
+        USMemorialDay,
+        Holiday("Juneteenth", month=6, day=19, start_date="2022-01-01", observance=nearest_workday),
+        Holiday("Independence Day", month=7, day=4, observance=nearest_workday),
+        USLaborDay,
+        USThanksgivingDay,
+    )
+    return _days(rules, first, last)
 
 
-def _days(calendar: object, first: Month, last: Month) -> frozenset[date]:
+def _days(rules: Iterable[Any], first: Month, last: Month) -> frozenset[date]:
     # A month on either side: an eve or a next session may lie across the end of the span.
-    start, end = (first - 1).start.date(), (last + 1).end.date()
-    return frozenset(day.date() for day in calendar.holidays(start, end))  # type: ignore[attr-defined]
-
-
-def _sunday_to_monday(day: pd.Timestamp) -> pd.Timestamp:
-    return day + pd.Timedelta(days=1) if day.weekday() == 6 else day
+    start, end = ((first - 1).start.replace(tzinfo=None), (last + 1).end.replace(tzinfo=None))
+    return frozenset(day.date() for rule in rules for day in rule.dates(start, end))

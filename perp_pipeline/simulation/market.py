@@ -10,7 +10,14 @@ import numpy as np
 import numpy.typing as npt
 
 from perp_pipeline.months import Month, Span
-from perp_pipeline.simulation.parameters import FIRST_MONTH, HOURS_A_DAY, HOURS_A_YEAR, PRIOR_DAYS, Perp, Planted
+from perp_pipeline.simulation.parameters import (
+    FIRST_MONTH,
+    HOURS_A_DAY,
+    HOURS_A_YEAR,
+    PRIOR_DAYS,
+    Perp,
+    Planted,
+)
 from perp_pipeline.simulation.premium import (
     MEMORY,
     WINDOW,
@@ -101,7 +108,9 @@ class SimulatedMarket:
 
     def __post_init__(self) -> None:
         if self.first_month < FIRST_MONTH:
-            raise ValueError(f"the simulated market starts no earlier than {FIRST_MONTH}, not {self.first_month}")
+            raise ValueError(
+                f"the simulated market starts no earlier than {FIRST_MONTH}, not {self.first_month}"
+            )
         Span(self.first_month, self.last_month)
 
     @property
@@ -143,7 +152,7 @@ class SimulatedMarket:
 
     @cached_property
     def index(self) -> Array:
-        """World price in USD at each grid hour; columns BTC, ETH. ``first_price`` holds at the first month's start."""
+        """World price (USD) at each grid hour; columns BTC, ETH. ``first_price`` is that of the span's start."""
         drift = [(a.mean_annual - 0.5 * a.daily_vol**2 * 365.0) / HOURS_A_YEAR for a in self.planted.assets]
         path = np.cumsum(self.shocks + np.array(drift), axis=0)
         prices = np.array([asset.first_price for asset in self.planted.assets])
@@ -175,7 +184,7 @@ class SimulatedMarket:
         return {}
 
     def premium(self, perp: Perp) -> Array:
-        """Premium index at each grid hour, a fraction of the index price, rounded to the venue's 8 decimals."""
+        """Premium index at each grid hour, a fraction of the index price, on the venue's 8 decimals."""
         key = (perp.venue, perp.symbol)
         if key not in self._premiums:
             name = f"own {perp.venue} {perp.symbol}"
@@ -230,7 +239,9 @@ class SimulatedMarket:
         """Annual log basis b of the CME curve at each grid hour."""
         curve = self.planted.curve
         prior = trailing_sum(self.shocks[:, self.column("BTC")], HOURS_A_DAY * PRIOR_DAYS)
-        return np.asarray(curve.mean + curve.prior_month * prior + self._persistent["curve"], dtype=np.float64)
+        return np.asarray(
+            curve.mean + curve.prior_month * prior + self._persistent["curve"], dtype=np.float64
+        )
 
     @cached_property
     def truth(self) -> Truth:

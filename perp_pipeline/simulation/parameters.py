@@ -37,8 +37,8 @@ class PremiumProcess:
 
         mean + same_day * r(24 h) + prior_month * r(30 d before those) + common + own + noise
 
-    r are log returns of the base less their drift, up to and including the hour, so that the premium looks back
-    only and is Gaussian. ``common`` (one per base) and ``own`` (one per contract) are AR(1).
+    r are log returns of the base less their drift, up to and including the hour, so that the premium looks
+    back only and is Gaussian. ``common`` (one per base) and ``own`` (one per contract) are AR(1).
 
     Attributes:
         same_day, prior_month: premium per unit of log return.
@@ -48,10 +48,10 @@ class PremiumProcess:
     """
 
     same_day: float = 0.0025
-    prior_month: float = 0.0009
-    common_sd: float = 0.00026
-    own_sd: float = 0.00014
-    persistence_8h: float = 0.94
+    prior_month: float = 0.0006
+    common_sd: float = 0.00032
+    own_sd: float = 0.00020
+    persistence_8h: float = 0.88
     noise_sd: float = 0.00030
 
     @property
@@ -66,8 +66,8 @@ class Perp:
 
     Attributes:
         first_payment: when the venue first paid funding on it (historical fact).
-        mean_annual: planted population mean of the annualised funding rate; None for the quanto, whose mean is the
-            covariance of its two coins plus ``Planted.quanto_net_annual``.
+        mean_annual: planted population mean of the annualised funding rate; None for the quanto, whose mean
+            is the covariance of its two coins plus ``Planted.quanto_net_annual``.
         pays_at: hour of the day (UTC) of a payment; the others follow at 8-hour steps.
         announced_ahead: the rate paid at T comes from the premium of the interval that ended at T - 8 h.
         rising_weights: the window premium weights its hours 1..8 (Binance) instead of equally.
@@ -110,18 +110,30 @@ BINANCE_BTC = RateMap(cap=0.0012)
 BINANCE_ETH = RateMap(cap=0.0015)
 BITMEX = RateMap(cap=0.00375, decimals=6)
 
+
+def _binance(symbol: str, base: str, first: datetime, mean_annual: float, rate_map: RateMap) -> Perp:
+    return Perp(
+        "binance", symbol, base, "linear", "USDT", first, mean_annual, rate_map,
+        pays_at=0, announced_ahead=False, rising_weights=True, tick=0.01,
+    )  # fmt: skip
+
+
+def _bitmex(
+    symbol: str, base: str, kind: str, margin: str, first: datetime, mean_annual: float | None, tick: float
+) -> Perp:
+    return Perp(
+        "bitmex", symbol, base, kind, margin, first, mean_annual, BITMEX,
+        pays_at=4, announced_ahead=True, rising_weights=False, tick=tick,
+    )  # fmt: skip
+
+
 PERPS = (
-    Perp("binance", "BTCUSDT", "BTC", "linear", "USDT", datetime(2019, 9, 10, 8, tzinfo=UTC), 0.17, BINANCE_BTC,
-         0, False, True, 0.01),
-    Perp("binance", "ETHUSDT", "ETH", "linear", "USDT", datetime(2019, 11, 27, 8, tzinfo=UTC), 0.20, BINANCE_ETH,
-         0, False, True, 0.01),
-    Perp("bitmex", "XBTUSD", "BTC", "inverse", "XBT", datetime(2016, 5, 14, 12, tzinfo=UTC), 0.06, BITMEX,
-         4, True, False, 0.5),
-    Perp("bitmex", "XBTUSDT", "BTC", "linear", "USDT", datetime(2021, 11, 10, 4, tzinfo=UTC), 0.12, BITMEX,
-         4, True, False, 0.5),
-    Perp("bitmex", "ETHUSD", "ETH", "quanto", "XBT", datetime(2018, 8, 2, 12, tzinfo=UTC), None, BITMEX,
-         4, True, False, 0.05),
-)  # fmt: skip
+    _binance("BTCUSDT", "BTC", datetime(2019, 9, 10, 8, tzinfo=UTC), 0.17, BINANCE_BTC),
+    _binance("ETHUSDT", "ETH", datetime(2019, 11, 27, 8, tzinfo=UTC), 0.20, BINANCE_ETH),
+    _bitmex("XBTUSD", "BTC", "inverse", "XBT", datetime(2016, 5, 14, 12, tzinfo=UTC), 0.06, 0.5),
+    _bitmex("XBTUSDT", "BTC", "linear", "USDT", datetime(2021, 11, 10, 4, tzinfo=UTC), 0.12, 0.5),
+    _bitmex("ETHUSD", "ETH", "quanto", "XBT", datetime(2018, 8, 2, 12, tzinfo=UTC), None, 0.05),
+)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""From hourly premiums to the window premium that sets a rate, and the window premium's exact distribution."""
+"""From hourly premiums to the window premium that sets a rate, and its exact distribution."""
 
 from __future__ import annotations
 
@@ -60,8 +60,8 @@ def window_premium(hourly: Array, weights: Array, ends: Index) -> Array:
 class WindowPremium:
     """Exact Gaussian law of one contract's window premium, and what follows for its rates.
 
-    The window premium is a weighted sum of independent Gaussians (hourly returns, AR innovations, noise), so its
-    variances and covariances are sums over the weights; rates follow through :mod:`.clamp`.
+    The window premium is a weighted sum of independent Gaussians (hourly returns, AR innovations, noise), so
+    its variances and covariances are sums over the weights; rates follow through :mod:`.clamp`.
     """
 
     perp: Perp
@@ -74,7 +74,7 @@ class WindowPremium:
 
     @cached_property
     def kernel(self) -> Array:
-        """Loading of the window premium on the hourly return j hours before the window's end, j = 0, 1, ..."""
+        """Loading of the window premium on the hourly return j hours before the window's end, j from 0."""
         process = self.planted.premium
         lags = np.concatenate(
             [np.full(HOURS_A_DAY, process.same_day), np.full(HOURS_A_DAY * PRIOR_DAYS, process.prior_month)]
@@ -127,26 +127,27 @@ class WindowPremium:
         return float(np.sqrt((gamma[0] + 2.0 * float(shares[1:] @ gamma[1:])) / n))
 
     def daily_windows(self) -> list[tuple[float, int]]:
-        """Windows whose rates accrue on one UTC day: share of the rate, and the window's end in hours of that day."""
+        """Windows whose rates accrue on a UTC day: share of the rate, and the window's end (hour)."""
         ahead = WINDOW if self.perp.announced_ahead else 0
         payments = range(self.perp.pays_at or WINDOW, HOURS_A_DAY + WINDOW, WINDOW)
         shares = ((min(paid, HOURS_A_DAY) - max(paid - WINDOW, 0), paid) for paid in payments)
         return [(hours / WINDOW, paid - ahead) for hours, paid in shares if hours > 0]
 
     def return_covariances(self, end: int) -> tuple[float, float]:
-        """Covariance of the premium of the window ending at hour ``end`` of a day with that day's log return and
-        with that of the 30 days before."""
+        """Covariance of the premium of the window that ends at hour ``end`` of a day with two log returns:
+        that day's and that of the 30 days before."""
         hour_variance = self.asset.daily_vol**2 / HOURS_A_DAY
         same_day = self.kernel[max(0, end - HOURS_A_DAY) : max(0, end)]
         prior = self.kernel[max(0, end) : max(0, end + HOURS_A_DAY * PRIOR_DAYS)]
         return float(hour_variance * same_day.sum()), float(hour_variance * prior.sum())
 
     def return_slopes(self) -> tuple[float, float]:
-        """Population least-squares slopes of the daily funding rate on the same day's simple return and on the
-        simple return of the 30 days before.
+        """Population least-squares slopes of the daily funding rate on two simple returns: the same day's and
+        that of the 30 days before.
 
-        The two returns are independent, so each slope is Cov(rate, R) / Var(R). With R = exp(z) - 1, z normal,
-        Cov(g(P), exp z) = E[exp z] (E[g(P + Cov(P, z))] - E[g(P)]) (a change of measure shifts the mean of P).
+        The two returns are independent, so each slope is Cov(rate, R) / Var(R). With R = exp(z) - 1, z
+        normal, Cov(g(P), exp z) = E[exp z] (E[g(P + Cov(P, z))] - E[g(P)]): weighting by exp z shifts the
+        mean of P.
         """
         growth = self.asset.mean_annual / 365.0
         slopes = []

@@ -34,7 +34,7 @@ def ar1(innovations: Array, persistence: Array, sd: Array) -> Array:
 
 
 def trailing_sum(values: Array, length: int, lag: int = 0) -> Array:
-    """Sum of the ``length`` values that end ``lag`` rows back, along the first axis; zero where history is short."""
+    """Sum of the ``length`` values that end ``lag`` rows back, along the first axis; shorter at the start."""
     total = np.concatenate([np.zeros_like(values[:1]), np.cumsum(values, axis=0)])
     rows = np.arange(1, len(values) + 1)
     last = np.maximum(rows - lag, 0)

@@ -23,10 +23,10 @@ def policy_rate(days: pd.DatetimeIndex) -> Array:
 
 
 def reference_series(market: SimulatedMarket, series: str) -> pd.Series:
-    """A FRED series in percent, indexed by day; NaN where the bank was closed. From one year before the market.
+    """A FRED series in percent, indexed by day; NaN on holidays. Starts a year before the market.
 
-    DFF has every calendar day; DTB3 (a bank-discount yield) has business days, 5 bp above the policy rate with
-    2 bp of noise.
+    DFF has every calendar day; DTB3 (a bank-discount yield) has business days, 5 bp above the policy rate
+    with 2 bp of noise.
 
     Raises:
         KeyError: the series is not simulated.
@@ -41,5 +41,7 @@ def reference_series(market: SimulatedMarket, series: str) -> pd.Series:
 
     days = pd.bdate_range(first, last, inclusive="left")
     noise = stream(market.seed, "DTB3").standard_normal(len(days))
-    values = pd.Series(np.round(100.0 * (policy_rate(days) + 0.0005 + 0.0002 * noise), 2), index=days, name=series)
+    values = pd.Series(
+        np.round(100.0 * (policy_rate(days) + 0.0005 + 0.0002 * noise), 2), index=days, name=series
+    )
     return values.mask(values.index.isin(USFederalHolidayCalendar().holidays(first, last)))

@@ -1,7 +1,8 @@
 """What was planted in a simulated market, and what came of it.
 
-*Population* values are those of the process: an estimate from one market differs from them by its sampling error.
-They are closed forms or sums over known weights (:mod:`.clamp`, :mod:`.premium`), not averages of simulated data.
+*Population* values are those of the process: an estimate from one market differs from them by its sampling
+error. They are closed forms or sums over known weights (:mod:`.clamp`, :mod:`.premium`), not averages of
+simulated data.
 *Realised* values are those of this very market: a pipeline that loses no row finds them to the last digit.
 """
 
@@ -32,9 +33,9 @@ class PerpTruth:
         share_default, share_negative: probabilities of a rate of exactly ``interest``, and below zero.
         autocorrelation_8h, autocorrelation_24h: of the paid rate, population.
         premium_same_day, premium_prior_month: planted premium per unit of log return.
-        slope_same_day, slope_prior_month: population least-squares slopes of the rate of an accrual day (fraction a
-            day) on that day's simple return and on the simple return of the 30 days before, to index prices.
-        slope_same_day_standardised, slope_prior_month_standardised: times the standard deviation of the return.
+        slope_same_day, slope_prior_month: population least-squares slopes of the rate of an accrual day
+            (fraction a day) on two simple returns of the index: that day's, and that of the 30 days before.
+        slope_same_day_standardised, slope_prior_month_standardised: times a return's standard deviation.
         realised_mean_annual: mean of the published rates, annualised; NaN without payments.
         first_paid_at, last_paid_at: None without payments.
     """
@@ -121,14 +122,19 @@ def truth_of(market: SimulatedMarket) -> Truth:
     rows = curve_rows(market)
     served = slice(int(market.rows(np.array([market.start_hour]))[0]), None)
     index = market.index[served]
-    daily, eight = np.diff(np.log(index[::HOURS_A_DAY]), axis=0), index[WINDOW::WINDOW] / index[:-WINDOW:WINDOW] - 1
+    daily, eight = (
+        np.diff(np.log(index[::HOURS_A_DAY]), axis=0),
+        index[WINDOW::WINDOW] / index[:-WINDOW:WINDOW] - 1,
+    )
     return Truth(
         seed=market.seed,
         first_month=str(market.first_month),
         last_month=str(market.last_month),
         perps=tuple(perp_truth(market, perp) for perp in planted.perps),
         daily_vol={asset.base: asset.daily_vol for asset in planted.assets},
-        realised_daily_vol={a.base: float(v) for a, v in zip(planted.assets, daily.std(0, ddof=1), strict=True)},
+        realised_daily_vol={
+            a.base: float(v) for a, v in zip(planted.assets, daily.std(0, ddof=1), strict=True)
+        },
         mean_return_annual={asset.base: asset.mean_annual for asset in planted.assets},
         return_correlation=planted.correlation,
         quanto_covariance_annual=quanto_covariance(planted),
@@ -139,7 +145,8 @@ def truth_of(market: SimulatedMarket) -> Truth:
         cme_mean_annual=_population_curve(planted, rows),
         realised_cme_mean_annual=_realised_curve(rows),
         realised_reference_rates={
-            name: float(reference_series(market, name).loc[market.span.start.strftime("%Y-%m-%d") :].mean()) / 100.0
+            name: float(reference_series(market, name).loc[market.span.start.strftime("%Y-%m-%d") :].mean())
+            / 100.0
             for name in SERIES
         },
     )

@@ -1,0 +1,81 @@
+"""The simulated market behind the HTTP client: an httpx transport that answers the venues' own addresses.
+
+Importing this module imports httpx: do so inside the function that needs it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cached_property, lru_cache
+
+import httpx
+
+from perp_pipeline.simulation.market import SimulatedMarket
+from perp_pipeline.simulation.venues import binance_archive, binance_rest, bitmex, files
+from perp_pipeline.simulation.wire import Answer, Asked, html_answer
+from perp_pipeline.sources.pinned import PinnedArchive, load_archives
+
+
+class SimulatedVenues:
+    """Every venue of a simulated market, asked by address."""
+
+    def __init__(self, market: SimulatedMarket) -> None:
+        self.market = market
+
+    @cached_property
+    def _hosts(self) -> dict[str, Callable[[Asked], Answer]]:
+        archive = binance_archive.BinanceArchive(self.market)
+        served = files.Files(self.market)
+        return {
+            binance_archive.HOST: archive.answer,
+            binance_rest.HOST: binance_rest.BinanceRest(self.market, archive).answer,
+            bitmex.HOST: bitmex.Bitmex(self.market).answer,
+            **dict.fromkeys(files.HOSTS, served.answer),
+        }
+
+    def answer(self, url: str) -> Answer:
+        """The answer to a GET of an absolute address; an unknown host is a plain 404."""
+        asked = Asked.of(url)
+        host = self._hosts.get(asked.host)
+        return html_answer(404, "Not Found") if host is None else host(asked)
+
+
+@lru_cache(maxsize=4)
+def venues_of(market: SimulatedMarket) -> SimulatedVenues:
+    """The venues of a market; equal markets share what they have rendered."""
+    return SimulatedVenues(market)
+
+
+class SimulatedTransport(httpx.BaseTransport):
+    """Give it to ``Http(transport=...)``: requests to the venues are answered by the simulated market.
+
+    Bodies are the same for the same market and address, whatever was asked before.
+    """
+
+    def __init__(self, market: SimulatedMarket) -> None:
+        self.venues = venues_of(market)
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Answer one request. What is not a GET is not allowed."""
+        if request.method != "GET":
+            answer = html_answer(405, "Method Not Allowed")
+        else:
+            answer = self.venues.answer(str(request.url))
+        headers = {"Content-Type": answer.content_type, **answer.headers}
+        return httpx.Response(answer.status, headers=headers, content=answer.body, request=request)
+
+
+def simulated_archives(market: SimulatedMarket) -> tuple[PinnedArchive, ...]:
+    """The declared pinned archives that the simulated market has, with the digests of its files."""
+    venues = venues_of(market)
+    found = []
+    for archive in load_archives():
+        if archive.is_local:
+            continue
+        answer = venues.answer(archive.url)
+        if answer.status == 200:
+            digest = hashlib.sha256(answer.body).hexdigest()
+            found.append(replace(archive, sha256=digest, notes="Simulated."))
+    return tuple(found)
