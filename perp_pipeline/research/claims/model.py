@@ -259,13 +259,13 @@ def evaluate(claim: Claim, tables: Tables, window: str | None = None) -> Finding
 
 
 _FORMATS: dict[str, tuple[float, str, str]] = {
-    "fraction a year": (100.0, ".1f", " % a year"),
+    "fraction a year": (100.0, ".2f", " % a year"),
     "fraction a day": (100.0, ".3f", " % a day"),
     "fraction per 8 h": (100.0, ".4f", " % per 8 h"),
     "fraction": (100.0, ".2f", " %"),
     "share": (100.0, ".1f", " %"),
     "bp of volume": (1.0, ".2f", " bp"),
-    "USD": (1.0, ",.4f", " USD"),
+    "USD": (1.0, ",.2f", " USD"),
     "USD a day": (1.0, ",.0f", " USD a day"),
     "1": (1.0, ".3g", ""),
 }

@@ -99,16 +99,13 @@ def fact_part(
 
 
 def sum_part(label: str, unit: str, number: float, printed: float, rounding: float) -> Part:
-    """A calculated number beside the printed one."""
+    """A calculated number beside the printed one, to twelve decimals: what lies beyond is rounding."""
+    number = round(number, 12)
     return Part(label, unit, number, 0.0, number, number, expected=Printed(printed, rounding))
 
 
-def gather(*parts: Callable[[], Part], note: str = "") -> Answer:
-    """The parts that can be computed, and what the others lack.
-
-    Raises:
-        MissingData: none can be.
-    """
+def attempt(*parts: Callable[[], Part]) -> tuple[list[Part], list[str]]:
+    """The parts that can be computed, and what the others lack."""
     done: list[Part] = []
     missing: dict[str, None] = {}
     for part in parts:
@@ -116,6 +113,16 @@ def gather(*parts: Callable[[], Part], note: str = "") -> Answer:
             done.append(part())
         except MissingData as lack:
             missing[str(lack)] = None
+    return done, list(missing)
+
+
+def gather(*parts: Callable[[], Part], note: str = "") -> Answer:
+    """The same as an answer.
+
+    Raises:
+        MissingData: no part can be computed.
+    """
+    done, missing = attempt(*parts)
     if not done:
         raise MissingData("; ".join(missing))
     return Answer(tuple(done), note, tuple(missing))

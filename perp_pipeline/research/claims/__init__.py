@@ -1,0 +1,31 @@
+"""The claims register: every quantitative claim of the essays, computed.
+
+To add a claim, write its compute function in the module of its chapter and a row in that module's
+``CLAIMS``. The docstring of the function is the definition that ``perp claims N --explain`` shows.
+"""
+
+from __future__ import annotations
+
+from perp_pipeline.research.claims.model import Claim, Finding, Verdict, evaluate, verdict_of
+from perp_pipeline.research.claims.register import (
+    build_claims,
+    explain,
+    find_claim,
+    out_claims,
+    register,
+    tables_needed,
+)
+
+__all__ = [
+    "Claim",
+    "Finding",
+    "Verdict",
+    "build_claims",
+    "evaluate",
+    "explain",
+    "find_claim",
+    "out_claims",
+    "register",
+    "tables_needed",
+    "verdict_of",
+]

@@ -1,0 +1,209 @@
+"""Claims 46-51: what liquidity providers of AMM pools earn."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+import pandas as pd
+
+from perp_pipeline.research.claims.model import (
+    NEGATIVE,
+    POSITIVE,
+    Answer,
+    Claim,
+    Expected,
+    MissingData,
+    Part,
+    Tables,
+    value,
+)
+from perp_pipeline.research.claims.reading import estimate_part, gather, row_part, rows_in, sum_part
+from perp_pipeline.research.statistics import Array, hac_influence, hac_mean
+from perp_pipeline.theory.constant_product import Position, loss_to_holding, profit
+
+ETH_USDC_5BP = "0x88e6a0c2ddd26feeb64f039a2c41296fcb3f5640"
+ETH_USDC_V2 = "0xb4e16d0168e52d35cacd2c6185b44281ec28c9dc"
+
+
+def _per_volume(
+    tables: Tables, label: str, period: str, expected: Expected | None, pool: str = ETH_USDC_5BP
+) -> Part:
+    return row_part(
+        tables,
+        "out_amm_profit_per_volume",
+        label,
+        "bp of volume",
+        expected,
+        pool=pool,
+        numeraire="USD",
+        mark="1d",
+        period=period,
+    )
+
+
+def two_years(tables: Tables, period: str) -> Answer:
+    """Profit over volume of the ETH-USDC 5 bp pool, marked at the day's end, in 2023 and 2024 to 5 May.
+
+    The second window is taken in whole months, to the end of May 2024.
+    """
+    return gather(
+        lambda: _per_volume(tables, "2023", "2023", value(-0.48)),
+        lambda: _per_volume(tables, "2024 to May", "2024-01..2024-05", value(0.71)),
+    )
+
+
+def near_zero(tables: Tables, period: str) -> Answer:
+    """Profit over volume of every pool in the lake, each over its whole history; published as about zero."""
+    frame = tables.get("out_amm_profit_per_volume")
+    if frame is None or frame.empty:
+        raise MissingData("out_amm_profit_per_volume is not in the lake")
+    wanted = (frame["numeraire"] == "USD") & (frame["mark"] == "1d") & (frame["period"] == period)
+    pools = sorted(frame.loc[wanted, "pool"].unique())
+    if not pools:
+        raise MissingData(f"out_amm_profit_per_volume has no pool in USD, marked daily, over {period}")
+    return Answer(tuple(_per_volume(tables, f"pool {pool[:8]}", period, value(0.0), pool) for pool in pools))
+
+
+def _pool_days(tables: Tables, period: str, pool: str) -> pd.DataFrame:
+    return rows_in(tables, "core_amm_pool_day", "day", period, pool=pool)
+
+
+def dollars_a_day(tables: Tables, period: str) -> Answer:
+    """Mean daily fees, convexity flow and profit of the ETH-USDC 5 bp pool, in dollars, Newey-West errors."""
+    columns = {"pnl_usd": -13_000.0, "fees_usd": 141_000.0, "convexity_flow_usd": 154_000.0}
+
+    def mean(column: str, published: float) -> Part:
+        days = _pool_days(tables, period, ETH_USDC_5BP)
+        known = days.loc[np.isfinite(days[column].to_numpy(dtype=np.float64))]
+        if known.empty:
+            raise MissingData(f"core_amm_pool_day has no {column} in {period}")
+        return estimate_part(
+            column.removesuffix("_usd"),
+            "USD a day",
+            hac_mean(known[column]),
+            known["day"].to_numpy(dtype="datetime64[us]"),
+            value(published),
+        )
+
+    return gather(*(partial(mean, column, published) for column, published in columns.items()))
+
+
+def second_version_profits(tables: Tables, period: str) -> Answer:
+    """Profit over volume of v2 ETH-USDC in each calendar year, and of v3 over its whole history."""
+    frame = tables.get("out_amm_profit_per_volume")
+    years: list[str] = []
+    if frame is not None and len(frame):
+        own = frame[frame["pool"] == ETH_USDC_V2]
+        years = sorted(own.loc[own["period"].str.fullmatch(r"\d{4}"), "period"].unique())
+
+    def of(label: str, year: str, expected: Expected, pool: str) -> Part:
+        return _per_volume(tables, label, year, expected, pool)
+
+    second = [partial(of, f"v2, {year}", year, POSITIVE, ETH_USDC_V2) for year in years or ["all"]]
+    return gather(*second, partial(of, "v3", period, NEGATIVE, ETH_USDC_5BP))
+
+
+def worked_example(tables: Tables, period: str) -> Answer:
+    """1 ETH and 2000 USD at 2000, moved to 2400 along x y = k."""
+    start = Position(base=1.0, quote=2000.0)
+    moved = start.moved_to(2400.0)
+    return Answer(
+        (
+            sum_part("profit", "USD", profit(start, 2400.0), 381.8, 0.05),
+            sum_part("loss to holding", "USD", loss_to_holding(start, 2400.0), 18.2, 0.05),
+            sum_part("ETH left", "1", moved.base, 0.9129, 0.00005),
+            sum_part("USD held", "USD", moved.quote, 2190.9, 0.05),
+        )
+    )
+
+
+def wins_and_losses(tables: Tables, period: str) -> Answer:
+    """Days that gain over days that lose on the ETH-USDC 5 bp pool: twice as many, the losses larger.
+
+    Share of winning days against two thirds, and mean loss less mean gain of a day in dollars.
+    """
+    days = _pool_days(tables, period, ETH_USDC_5BP)
+    profit_usd: Array = days["pnl_usd"].to_numpy(dtype=np.float64)
+    stamps = days["day"].to_numpy(dtype="datetime64[us]")
+    good = np.isfinite(profit_usd)
+    profit_usd, stamps = profit_usd[good], stamps[good]
+    if not ((profit_usd > 0).any() and (profit_usd < 0).any()):
+        raise MissingData(f"core_amm_pool_day has no gains and losses of {ETH_USDC_5BP} in {period}")
+    gain, loss = profit_usd > 0, profit_usd < 0
+    mean_gain, mean_loss = float(profit_usd[gain].mean()), float(-profit_usd[loss].mean())
+    # Influence of a day on a mean over the days of one kind: its departure, over the share of such days.
+    influence = loss * (-profit_usd - mean_loss) / loss.mean() - gain * (profit_usd - mean_gain) / gain.mean()
+    larger = hac_influence(mean_loss - mean_gain, influence)
+    return Answer(
+        (
+            estimate_part(
+                "share of winning days", "share", hac_mean(gain.astype(np.float64)), stamps, value(2.0 / 3.0)
+            ),
+            estimate_part("mean loss less mean gain", "USD a day", larger, stamps, POSITIVE),
+        )
+    )
+
+
+CLAIMS = (
+    Claim(
+        46,
+        "A",
+        "ETH-USDC made -0.48 bp of volume in 2023 and +0.71 bp in 2024 to 5 May (v3, 5 bp)",
+        "-0.48 bp; +0.71 bp",
+        "bp of volume",
+        "2023-01..2024-05",
+        two_years,
+        ("out_amm_profit_per_volume",),
+    ),
+    Claim(
+        47,
+        "A",
+        "LPs of the top pools are now within rounding of zero",
+        "about 0",
+        "bp of volume",
+        "all",
+        near_zero,
+        ("out_amm_profit_per_volume",),
+    ),
+    Claim(
+        48,
+        "C24a",
+        "January 2023 to February 2024: fees 141k, convexity 154k, net -13k dollars a day",
+        "141k, 154k, -13k USD a day",
+        "USD a day",
+        "2023-01..2024-02",
+        dollars_a_day,
+        ("core_amm_pool_day",),
+    ),
+    Claim(
+        49,
+        "C24b",
+        "v2 ETH-USDC was profitable every year; v3 lost from inception",
+        "gain; loss",
+        "bp of volume",
+        "all",
+        second_version_profits,
+        ("out_amm_profit_per_volume",),
+    ),
+    Claim(
+        50,
+        "C24a",
+        "1 ETH + 2000 USD at 2000, price to 2400: 0.9129 ETH + 2190.9 USD, profit 381.8, loss 18.2",
+        "0.9129; 2190.9; 381.8; 18.2",
+        "USD",
+        "all",
+        worked_example,
+        theory=("constant_product",),
+    ),
+    Claim(
+        51,
+        "C24b",
+        "v3 LPs win twice as many days as they lose, and the losses are larger",
+        "2 to 1; losses larger",
+        "share",
+        "all",
+        wins_and_losses,
+        ("core_amm_pool_day",),
+    ),
+)

@@ -1,0 +1,225 @@
+"""Claims 20-27: from premium to rate."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from perp_pipeline.research.claims.averages import B_WINDOW
+from perp_pipeline.research.claims.model import Answer, Claim, Expected, Part, Tables, value
+from perp_pipeline.research.claims.reading import gather, row_part, sum_part
+from perp_pipeline.theory.funding_map import (
+    BINANCE,
+    BITMEX,
+    annual_from_8h,
+    annual_from_daily,
+    daily_map_8h,
+    long_profit,
+)
+
+
+def _clamped(premium: float) -> float:
+    """Simple annual rate that Binance's and BitMEX's map pays for a lasting premium."""
+    return float(BINANCE.annual(premium))
+
+
+def usually_daily(tables: Tables, period: str) -> Answer:
+    """The rate per 8 hours of a lasting premium of 0.09 %, by the daily rule and by the venues' rule.
+
+    The daily rule pays a third of the premium each 8 hours. BitMEX and Binance pay
+    P + clamp(0.01 % - P, -0.05 %, +0.05 %): right as stated only if both pay the same.
+    """
+    premium = 0.0009
+    daily = float(daily_map_8h(premium))
+    return Answer(
+        (
+            sum_part("Binance's rate", "fraction per 8 h", float(BINANCE.rate_8h(premium)), daily, 5e-7),
+            sum_part("BitMEX's rate", "fraction per 8 h", float(BITMEX.rate_8h(premium)), daily, 5e-7),
+        ),
+        note=f"A third of a premium of 0.09 % is {100 * daily:.3f} % per 8 hours: the rule is not daily.",
+    )
+
+
+def thirty_three_percent(tables: Tables, period: str) -> Answer:
+    """0.09 % taken for a rate a day, times 365; shown: the venue's clamp at the same premium."""
+    return Answer(
+        (
+            sum_part("365 x 0.09 %", "fraction a year", annual_from_daily(0.0009), 0.33, 0.005),
+            _shown("by the clamp", _clamped(0.0009)),
+        )
+    )
+
+
+def twenty_five_percent(tables: Tables, period: str) -> Answer:
+    """0.0685 % taken for a rate a day, times 365; shown: the venue's clamp at the same premium."""
+    return Answer(
+        (
+            sum_part("365 x 0.0685 %", "fraction a year", annual_from_daily(0.000685), 0.25, 0.005),
+            _shown("by the clamp", _clamped(0.000685)),
+        )
+    )
+
+
+def eleven_points_more(tables: Tables, period: str) -> Answer:
+    """0.03 % more premium on a daily map, on an 8-hour map, and inside the venue's flat zone."""
+    low, high = BINANCE.flat_zone
+    middle = (low + high) / 2.0
+    return Answer(
+        (
+            sum_part("on a daily map", "fraction a year", annual_from_daily(0.0003), 0.11, 0.005),
+            _shown("on an 8-hour map", annual_from_8h(0.0003)),
+            _shown("inside the flat zone", _clamped(middle + 0.0003) - _clamped(middle)),
+        )
+    )
+
+
+def flat_zone_and_caps(tables: Tables, period: str) -> Answer:
+    """Clamp and interest of Binance's map, fitted to premiums and rates (out_funding_audit).
+
+    Compared with the venue's published 0.05 % and 0.01 % per 8 hours; the cap is shown.
+    """
+
+    def fitted(statistic: str, expected: Expected | None) -> Part:
+        return row_part(
+            tables,
+            "out_funding_audit",
+            f"fitted {statistic}",
+            "fraction per 8 h",
+            expected,
+            venue="binance",
+            symbol="BTCUSDT",
+            statistic=statistic,
+            period=period,
+        )
+
+    return gather(
+        lambda: fitted("clamp", value(BINANCE.clamp)),
+        lambda: fitted("interest", value(BINANCE.interest)),
+        lambda: fitted("cap", None),
+    )
+
+
+def rich_all_day(tables: Tables, period: str) -> Answer:
+    """What a premium of 0.03 % that lasts all day pays that day: three payments by the venue's map."""
+    paid = 3.0 * float(BINANCE.rate_8h(0.0003))
+    cheap = 3.0 * float(BINANCE.rate_8h(-0.0003))
+    low, high = BINANCE.flat_zone
+    return Answer(
+        (sum_part("three payments at a premium of 0.03 %", "fraction a day", paid, 0.0003, 5e-6),),
+        note=(
+            f"True by chance: every premium from {100 * low:.2f} % to {100 * high:.2f} % pays the same, "
+            f"{100 * cheap:.2f} % even at a discount of 0.03 %."
+        ),
+    )
+
+
+def hundred_percent_a_year(tables: Tables, period: str) -> Answer:
+    """100 % a year over 365 days; shown: over three payments a day."""
+    return Answer(
+        (
+            sum_part("100 % / 365", "fraction a day", 1.0 / 365.0, 0.001, 0.0005),
+            Part("per payment", "fraction per 8 h", 1.0 / (3 * 365), 0.0, 1.0 / (3 * 365), 1.0 / (3 * 365)),
+        ),
+        note="The text takes the rate per 8 hours (0.091 %) for the rate a day (0.274 %).",
+    )
+
+
+def long_pays(tables: Tables, period: str) -> Answer:
+    """N (p1/p0 - 1 - f) with f above, at and below zero at a flat price: a long pays positive funding.
+
+    The sign test: profit plus N f is zero at a flat price for every f, and profit falls as f rises.
+    """
+    rates = np.array([-0.0003, 0.0, 0.0003])
+    profits = np.array([long_profit(100.0, 100.0, 100.0, rate) for rate in rates])
+    off = float(np.abs(profits + 100.0 * rates).max() + max(0.0, float(np.diff(profits).max())))
+    return Answer((sum_part("departure from the identity", "USD", off, 0.0, 1e-12),))
+
+
+def _shown(label: str, rate: float) -> Part:
+    rate = 0.0 if math.isclose(rate, 0.0, abs_tol=1e-15) else rate
+    return Part(label, "fraction a year", rate, 0.0, rate, rate)
+
+
+CLAIMS = (
+    Claim(
+        20,
+        "A, C24c",
+        "The funding rate is usually a daily rate: a third of the average premium per 8 hours",
+        "premium / 3 per 8 h",
+        "fraction per 8 h",
+        "all",
+        usually_daily,
+        theory=("funding_map",),
+    ),
+    Claim(
+        21,
+        "A",
+        "A premium of 0.09 % is a rate of 33 % a year",
+        "33 %",
+        "fraction a year",
+        "all",
+        thirty_three_percent,
+        theory=("funding_map",),
+    ),
+    Claim(
+        22,
+        "B",
+        "A premium of 0.0685 % is a rate of 25 % a year",
+        "25 %",
+        "fraction a year",
+        "all",
+        twenty_five_percent,
+        theory=("funding_map",),
+    ),
+    Claim(
+        23,
+        "A",
+        "0.03 % more premium adds 11 points a year",
+        "11 points",
+        "fraction a year",
+        "all",
+        eleven_points_more,
+        theory=("funding_map",),
+    ),
+    Claim(
+        24,
+        "A",
+        "Premiums inside a flat zone all pay the default, and rates are capped",
+        "flat zone, caps",
+        "fraction per 8 h",
+        B_WINDOW,
+        flat_zone_and_caps,
+        ("out_funding_audit",),
+    ),
+    Claim(
+        25,
+        "B",
+        "A perp sold 0.03 % rich all day pays 0.03 % that day or the next",
+        "0.03 %",
+        "fraction a day",
+        "all",
+        rich_all_day,
+        theory=("funding_map",),
+    ),
+    Claim(
+        26,
+        "B",
+        "100 % a year is a mere 0.1 % a day",
+        "0.1 % a day",
+        "fraction a day",
+        "all",
+        hundred_percent_a_year,
+        theory=("funding_map",),
+    ),
+    Claim(
+        27,
+        "B",
+        "A long's profit is N (p1/p0 - 1 - f)",
+        "N (p1/p0 - 1 - f)",
+        "USD",
+        "all",
+        long_pays,
+        theory=("funding_map",),
+    ),
+)

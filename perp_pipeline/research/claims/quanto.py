@@ -1,0 +1,225 @@
+"""Claims 34-40: BitMEX ETHUSD, the quanto contract."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from perp_pipeline.research.claims.model import Answer, Claim, Expected, Part, Tables, value
+from perp_pipeline.research.claims.reading import attempt, gather, row_part, sum_part
+from perp_pipeline.theory.quanto import dollar_notional, dollar_profit, dollar_return, mean_of_product
+
+SYMBOL = "ETHUSD"
+POST_WINDOW = "2018-08..2022-06"
+COMPANION_WINDOW = "2019-01..2024-05"
+
+
+def _quanto(
+    tables: Tables,
+    quantity: str,
+    period: str,
+    expected: Expected | None = None,
+    unit: str = "fraction a year",
+) -> Part:
+    return row_part(
+        tables,
+        "out_quanto",
+        f"{quantity}, {period}",
+        unit,
+        expected,
+        symbol=SYMBOL,
+        frequency="8h",
+        quantity=quantity,
+        period=period,
+    )
+
+
+def return_identity(tables: Tables, period: str) -> Answer:
+    """Dollar profit over dollar notional against rE (1 + rB), over a grid of price moves of both coins."""
+    moves = np.linspace(-0.5, 1.0, 16)
+    eth, xbt = 2000.0, 40_000.0
+    off = 0.0
+    for asset in moves:
+        for margin in moves:
+            profit = dollar_profit((eth, eth * (1 + asset)), (xbt, xbt * (1 + margin)), contracts=1.0)
+            ratio = profit / dollar_notional(eth, xbt, contracts=1.0)
+            off = max(off, abs(ratio - float(dollar_return(asset, margin))))
+    return Answer((sum_part("departure from the identity", "1", off, 0.0, 1e-9),))
+
+
+def covariance_identity(tables: Tables, period: str) -> Answer:
+    """E[rE rB] less covariance less product of means, on correlated draws; zero if both terms are counted.
+
+    The text names the covariance alone. Shown: covariance and product of means of the real returns.
+    """
+    rng = np.random.default_rng(35)
+    asset = rng.normal(0.001, 0.03, 10_000)
+    margin = 0.5 * asset + rng.normal(0.001, 0.03, 10_000)
+    covariance, product = mean_of_product(asset, margin)
+    by_numpy = float(np.cov(asset, margin, bias=True)[0, 1])
+    off = abs(covariance - by_numpy) + abs(product - float(asset.mean()) * float(margin.mean()))
+    head = sum_part("departure from the identity", "1", off, 0.0, 1e-12)
+    real, missing = attempt(
+        lambda: _quanto(tables, "covariance", period),
+        lambda: _quanto(tables, "product_of_means", period),
+    )
+    return Answer((head, *real), missing=tuple(missing))
+
+
+def four_years(tables: Tables, period: str) -> Answer:
+    """Arithmetic annual means of 8-hour ETH and contract returns, their difference, funding, volatilities."""
+    return gather(
+        lambda: _quanto(tables, "covariance", period, value(0.66)),
+        lambda: _quanto(tables, "asset_return", period, value(0.83)),
+        lambda: _quanto(tables, "perp_return", period, value(1.49)),
+        lambda: _quanto(tables, "funding", period, value(0.63)),
+        lambda: _quanto(tables, "vol_margin", period, value(0.78)),
+        lambda: _quanto(tables, "vol_base", period, value(1.03)),
+        lambda: _quanto(tables, "corr", period, value(0.83), "1"),
+        note=f"The post's own 78 x 103 x 83 % is {100 * 0.78 * 1.03 * 0.83:.1f} %; it prints 63 %.",
+    )
+
+
+def net_of_covariance(tables: Tables, period: str) -> Answer:
+    """Funding of ETHUSD less the covariance of ETH and BTC returns; published as about zero."""
+    return gather(
+        lambda: _quanto(tables, "net_funding", period, value(0.0)),
+        lambda: _quanto(tables, "funding", period),
+        lambda: _quanto(tables, "covariance", period),
+    )
+
+
+def five_years(tables: Tables, period: str) -> Answer:
+    """The same over the companion post's window, and funding against covariance in 2021 and 2023."""
+    return gather(
+        lambda: _quanto(tables, "net_funding", period, value(0.10)),
+        lambda: _quanto(tables, "asset_return", period, value(0.94)),
+        lambda: _quanto(tables, "perp_return", period, value(1.40)),
+        lambda: _quanto(tables, "covariance", period, value(0.46)),
+        lambda: _quanto(tables, "funding", period, value(0.55)),
+        lambda: _quanto(tables, "vol_margin", period, value(0.67)),
+        lambda: _quanto(tables, "vol_base", period, value(0.83)),
+        lambda: _quanto(tables, "corr", period, value(0.82), "1"),
+        lambda: _quanto(tables, "covariance", "2021", value(0.74)),
+        lambda: _quanto(tables, "funding", "2021", value(0.94)),
+        lambda: _quanto(tables, "covariance", "2023", value(0.18)),
+        lambda: _quanto(tables, "funding", "2023", value(0.32)),
+    )
+
+
+def since_june_2017(tables: Tables, period: str) -> Answer:
+    """ETH return, contract return and covariance from June 2017 to the post of April 2019."""
+    return gather(
+        lambda: _quanto(tables, "covariance", period, value(0.64)),
+        lambda: _quanto(tables, "asset_return", period, value(0.51)),
+        lambda: _quanto(tables, "perp_return", period, value(1.15)),
+    )
+
+
+def margin_currency(tables: Tables, period: str) -> Answer:
+    """BitMEX XBTUSDT (USDT-margined) less XBTUSD (coin-margined), mean daily funding over common days."""
+
+    def spread() -> Part:
+        # out_venue_spreads holds XBTUSD minus XBTUSDT: turn it round.
+        part = row_part(
+            tables,
+            "out_venue_spreads",
+            "XBTUSDT minus XBTUSD",
+            "fraction a year",
+            value(0.06),
+            venue_a="bitmex",
+            venue_b="bitmex",
+            symbol_a="XBTUSD",
+            symbol_b="XBTUSDT",
+            period=period,
+        )
+        return Part(
+            part.label,
+            part.unit,
+            -part.estimate,
+            part.se,
+            -part.ci_high,
+            -part.ci_low,
+            part.n,
+            part.window_start,
+            part.window_end,
+            part.expected,
+        )
+
+    return gather(spread)
+
+
+CLAIMS = (
+    Claim(
+        34,
+        "B",
+        "The dollar return of the contract is rE (1 + rB)",
+        "rE (1 + rB)",
+        "1",
+        "all",
+        return_identity,
+        theory=("quanto",),
+    ),
+    Claim(
+        35,
+        "B",
+        "The expected product E[rE rB] is the covariance",
+        "covariance",
+        "1",
+        POST_WINDOW,
+        covariance_identity,
+        ("out_quanto",),
+        ("quanto",),
+    ),
+    Claim(
+        36,
+        "B, C22",
+        "August 2018 to June 2022, annual: ETH 83 %, perp 149 %, difference 66 %, funding 63 %; "
+        "volatility BTC 78 %, ETH 103 %, correlation 83 %",
+        "83, 149, 66, 63; 78, 103, 83",
+        "fraction a year",
+        POST_WINDOW,
+        four_years,
+        ("out_quanto",),
+    ),
+    Claim(
+        37,
+        "B",
+        "Net of the covariance the funding rate of ETHUSD is about zero",
+        "about 0",
+        "fraction a year",
+        POST_WINDOW,
+        net_of_covariance,
+        ("out_quanto",),
+    ),
+    Claim(
+        38,
+        "C24c",
+        "January 2019 to May 2024: ETH 94 %, perp 140 %, covariance 46 %, funding about 55 %, net "
+        "10 %; volatility 67 % and 83 %, correlation 82 %; 2021: 74 against 94; 2023: 18 against 32",
+        "94, 140, 46, 55, 10; 67, 83, 82; 74, 94; 18, 32",
+        "fraction a year",
+        COMPANION_WINDOW,
+        five_years,
+        ("out_quanto",),
+    ),
+    Claim(
+        39,
+        "C19",
+        "Since June 2017: ETH 51 %, perp 115 %, covariance 64 %",
+        "51, 115, 64",
+        "fraction a year",
+        "2017-06..2019-04",
+        since_june_2017,
+        ("out_quanto",),
+    ),
+    Claim(
+        40,
+        "C24c",
+        "On BitMEX USDT-margined BTC funding is about 6 points above coin-margined",
+        "6 points",
+        "fraction a year",
+        COMPANION_WINDOW,
+        margin_currency,
+        ("out_venue_spreads",),
+    ),
+)

@@ -1,0 +1,139 @@
+"""All claims in one list, and the table that they make."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+
+import numpy as np
+import pandas as pd
+
+from perp_pipeline.research.claims import (
+    amm,
+    averages,
+    episodes,
+    precision,
+    prediction,
+    premium,
+    quanto,
+    returns,
+    sides,
+    theory,
+)
+from perp_pipeline.research.claims.model import Claim, Tables, evaluate
+
+CHAPTERS = (averages, episodes, returns, prediction, premium, precision, quanto, theory, amm, sides)
+
+COLUMNS = (
+    "claim_id",
+    "source",
+    "statement",
+    "published",
+    "unit",
+    "estimate",
+    "se",
+    "ci_low",
+    "ci_high",
+    "n",
+    "window_start",
+    "window_end",
+    "verdict",
+    "table",
+    "reason",
+)
+
+
+@cache
+def register() -> tuple[Claim, ...]:
+    """Every claim, by number.
+
+    Raises:
+        ValueError: a number is registered twice.
+    """
+    claims = sorted((claim for chapter in CHAPTERS for claim in chapter.CLAIMS), key=lambda claim: claim.id)
+    if len({claim.id for claim in claims}) != len(claims):
+        raise ValueError("a claim is registered twice")
+    return tuple(claims)
+
+
+def find_claim(claim_id: int) -> Claim:
+    """One claim by its number.
+
+    Raises:
+        KeyError: there is no such claim.
+    """
+    for claim in register():
+        if claim.id == claim_id:
+            return claim
+    raise KeyError(f"no claim {claim_id}: they run from {register()[0].id} to {register()[-1].id}")
+
+
+def tables_needed() -> tuple[str, ...]:
+    """Names of all tables that claims read, sorted."""
+    return tuple(sorted({table for claim in register() for table in claim.tables}))
+
+
+def build_claims(tables: Tables, windows: Mapping[int, str] | None = None) -> pd.DataFrame:
+    """out_claims: one row per claim, from the tables that the lake has.
+
+    Args:
+        tables: frames by name; a table may be absent or empty, and the claims on it get ``no data``.
+        windows: other periods than the claims' own, by claim number.
+    """
+    asked = windows or {}
+    rows = []
+    for claim in register():
+        finding = evaluate(claim, tables, asked.get(claim.id))
+        rows.append(
+            {
+                "claim_id": claim.id,
+                "source": claim.source,
+                "statement": claim.statement,
+                "published": claim.published,
+                "unit": finding.unit,
+                "estimate": finding.estimate,
+                "se": finding.se,
+                "ci_low": finding.ci_low,
+                "ci_high": finding.ci_high,
+                "n": finding.n,
+                "window_start": finding.window_start,
+                "window_end": finding.window_end,
+                "verdict": str(finding.verdict),
+                "table": finding.table,
+                "reason": finding.reason,
+            }
+        )
+    frame = pd.DataFrame(rows, columns=list(COLUMNS))
+    for column in ("window_start", "window_end"):
+        frame[column] = pd.to_datetime(frame[column], utc=True).dt.as_unit("us")
+    return frame.astype({"claim_id": np.int32, "n": np.int64})
+
+
+def out_claims(**tables: pd.DataFrame) -> pd.DataFrame:
+    """:func:`build_claims` as a step: one keyword argument per table of :func:`tables_needed`."""
+    return build_claims(tables)
+
+
+def explain(claim_id: int, tables: Tables | None = None) -> dict[str, str]:
+    """A claim in full: statement, published value, definition, window, tables and code.
+
+    Args:
+        tables: with the lake's tables, the finding is computed and added.
+
+    Raises:
+        KeyError: there is no such claim.
+    """
+    claim = find_claim(claim_id)
+    text = {
+        "claim": f"{claim.id} ({claim.source})",
+        "statement": claim.statement,
+        "published": claim.published,
+        "definition": claim.definition,
+        "window": claim.window,
+        "tables": claim.origin,
+        "code": claim.code,
+    }
+    if tables is not None:
+        finding = evaluate(claim, tables)
+        text |= {"verdict": str(finding.verdict), "reason": finding.reason}
+    return text
