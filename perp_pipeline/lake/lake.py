@@ -183,7 +183,7 @@ class Lake:
         self, contract: Contract, table: pa.Table, key: PartitionKey, reason: str, now: datetime
     ) -> UPath:
         """Keep a rejected partition, with the reason beside it, out of every reader's way."""
-        content = to_parquet(contract, table)
+        content = to_parquet(contract, table, audited=False)
         folder = self.root / QUARANTINE / contract.name / (str(key).replace("/", ",") or "all")
         folder = folder / hashlib.sha256(content).hexdigest()[:16]
         files.put(self.root, folder / "rejected.parquet", content)

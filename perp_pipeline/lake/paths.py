@@ -13,6 +13,8 @@ from perp_pipeline.months import Month
 
 PART = "part-0.parquet"
 MONTH = "month"
+NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
+"""Hive's directory name for a missing value; only rejected rows can have one."""
 
 
 @dataclass(frozen=True, order=True)
@@ -24,8 +26,8 @@ class PartitionKey:
     @property
     def month(self) -> Month | None:
         """The month, where the table is partitioned by time."""
-        text = dict(self.values).get(MONTH)
-        return None if text is None else Month.parse(text)
+        text = dict(self.values).get(MONTH, NO_VALUE)
+        return None if text == NO_VALUE else Month.parse(text)
 
     def matches(self, scope: Mapping[str, str]) -> bool:
         """True where no value of the partition contradicts ``scope``."""

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from perp_pipeline.contracts.model import Contract
 from perp_pipeline.lake.errors import SchemaMismatch
-from perp_pipeline.lake.paths import MONTH, PartitionKey
+from perp_pipeline.lake.paths import MONTH, NO_VALUE, PartitionKey
 
 
 def to_arrow(contract: Contract, frame: pd.DataFrame) -> pa.Table:
@@ -59,7 +59,7 @@ def split(contract: Contract, table: pa.Table) -> Iterator[tuple[PartitionKey, p
     levels = {name: table.column(name).to_pandas() for name in contract.partition_by}
     if contract.time is not None:
         levels[MONTH] = months_of(contract, table)
-    groups = pd.DataFrame(levels).groupby(list(levels), sort=True, observed=True).indices
+    groups = pd.DataFrame(levels).fillna(NO_VALUE).groupby(list(levels), sort=True, observed=True).indices
     for values, rows in sorted(groups.items(), key=lambda item: item[0]):
         parts = values if isinstance(values, tuple) else (values,)
         key = PartitionKey(tuple(zip(levels, map(str, parts), strict=True)))
@@ -72,10 +72,16 @@ def months_of(contract: Contract, table: pa.Table) -> pd.Series:
     return months.to_pandas()
 
 
-def to_parquet(contract: Contract, table: pa.Table) -> bytes:
-    """Parquet bytes without the columns that the path carries. The same table gives the same bytes."""
+def to_parquet(contract: Contract, table: pa.Table, *, audited: bool = True) -> bytes:
+    """Parquet bytes without the columns that the path carries. The same table gives the same bytes.
+
+    Args:
+        audited: write the contract's non-null fields as such; a rejected table may have nulls in them.
+    """
     fields = [field for field in contract.schema if field.name not in contract.partition_by]
     schema = pa.schema(fields, metadata=contract.schema.metadata)
+    if not audited:
+        schema = _all_nullable(schema)
     sink = pa.BufferOutputStream()
     pq.write_table(
         table.select([field.name for field in fields]).cast(schema),
