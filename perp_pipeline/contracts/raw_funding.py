@@ -130,7 +130,8 @@ def _close_in_range(frame: pd.DataFrame) -> pd.Series:
 def _bar_on_its_grid(frame: pd.DataFrame) -> pd.Series:
     stamps = frame["timestamp"]
     hourly = (frame["bin_size"] == "1h") & (stamps == stamps.dt.floor("h"))
-    return hourly | (stamps == stamps.dt.floor("D"))
+    good: pd.Series = hourly | (stamps == stamps.dt.floor("D"))
+    return good
 
 
 RAW_BITMEX_BUCKETED = Contract(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pandas as pd
@@ -54,7 +54,7 @@ class Window:
 
 def micros(moment: datetime) -> int:
     """Microseconds since 1970 (UTC)."""
-    return int(pd.Timestamp(moment).as_unit("us").value)
+    return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
 
 
 def times_of(stamps: pd.Series) -> np.ndarray:

@@ -28,7 +28,7 @@ def json_rows(content: bytes, wanted: Sequence[str]) -> pd.DataFrame:
     if missing := [name for name in wanted if name not in rows[0]]:
         raise FormatChanged(f"rows have no {', '.join(missing)}; they have {', '.join(rows[0])}")
     try:
-        return pd.DataFrame({name: [row[name] for row in rows] for name in wanted})
+        return pd.DataFrame({name: [row[name] for row in rows] for name in wanted}, dtype=object)
     except KeyError as error:
         raise IncompleteBody(f"a row has no {error}") from error
 
@@ -42,20 +42,16 @@ def numbers(frame: pd.DataFrame, column: str, *, missing: Sequence[Any] = ()) ->
     Raises:
         IncompleteBody: a value is not a finite number; the message names the first.
     """
-    values = frame[column]
+    values = frame[column].to_numpy(dtype=object)
     unknown = np.zeros(len(values), dtype=bool)
     if missing:
-        texts = [value for value in missing if value is not None]
-        unknown = values.isin(texts).to_numpy(dtype=bool)
-        if None in missing:
-            unknown |= np.fromiter((value is None for value in values), dtype=bool, count=len(values))
-    result: np.ndarray = pd.to_numeric(values.where(~unknown), errors="coerce").to_numpy(
-        dtype="float64", na_value=np.nan
-    )
+        unknown = np.fromiter((value in missing for value in values), dtype=bool, count=len(values))
+        values = np.where(unknown, np.nan, values)
+    result: np.ndarray = np.asarray(pd.to_numeric(values, errors="coerce"), dtype="float64")
     bad = ~np.isfinite(result) & ~unknown
     if bad.any():
         at = int(np.flatnonzero(bad)[0])
-        raise IncompleteBody(f"{column} is not a number in {int(bad.sum())} rows, first {values.iloc[at]!r}")
+        raise IncompleteBody(f"{column} is not a number in {int(bad.sum())} rows, first {values[at]!r}")
     return result
 
 
