@@ -56,11 +56,12 @@ def demo(
     """Run the whole pipeline on a simulated market: offline, about a minute, ends with the claims."""
     from perp_pipeline.lake import LakeError
     from perp_pipeline.publish import publish_report
-    from perp_pipeline.simulation import open_market
+    from perp_pipeline.simulation.market import SimulatedMarket
+    from perp_pipeline.simulation.transport import SimulatedTransport, simulated_archives
 
     console = _console()
     span = _span(first, last)
-    market = open_market(seed, span)
+    market = SimulatedMarket(seed=seed, first_month=span.first, last_month=span.last)
     settings = Settings(lake=lake)
     console.print(f"Simulated market, seed {seed}, {span}. Nothing is downloaded.", highlight=False)
     try:
@@ -69,10 +70,10 @@ def demo(
             settings,
             (),
             span,
-            transport=market.transport,
+            transport=SimulatedTransport(market),
             market=f"simulated seed {seed}",
             clock=lambda: span.end,
-            archives=market.archives,
+            archives=simulated_archives(market),
         )
         page = publish_report(settings)
     except LakeError as error:
@@ -338,7 +339,7 @@ def _print_claims(
 ) -> None:
     from perp_pipeline import contracts
     from perp_pipeline.lake import Lake, TableMissing
-    from perp_pipeline.research.claims import explain_claim
+    from perp_pipeline.research.claims import explain
     from perp_pipeline.terminal import claims_table
 
     try:
@@ -362,4 +363,5 @@ def _print_claims(
             f"Window: {row['window_start']} to {row['window_end']}, n = {row['n']}", highlight=False
         )
         if explain:
-            console.print(explain_claim(claim), highlight=False, markup=False)
+            for name, text in explain(claim).items():
+                console.print(f"{name}: {text}", highlight=False, markup=False)

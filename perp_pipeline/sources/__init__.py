@@ -1,0 +1,46 @@
+"""One module per venue: what to ask for, how to page it, how to parse it.
+
+A new venue is a module with a :class:`~perp_pipeline.sources.base.Dataset`, a line in :func:`datasets`
+and a wire test. docs/adding-a-venue.md walks through it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from perp_pipeline.settings import Settings
+    from perp_pipeline.sources.base import Dataset
+    from perp_pipeline.sources.pinned import PinnedArchive
+
+
+def datasets(settings: Settings, archives: tuple[PinnedArchive, ...] | None = None) -> tuple[Dataset, ...]:
+    """Every download of the pipeline.
+
+    Args:
+        settings: the instruments and archives of the user's own.
+        archives: pinned archives in place of the declared list and the user's.
+    """
+    from perp_pipeline.sources.binance import BinanceFunding, BinanceSpot
+    from perp_pipeline.sources.bitmex import BitmexBucketed, BitmexFunding
+    from perp_pipeline.sources.cme import FuturesArchives
+    from perp_pipeline.sources.cryptodatadownload import CandleArchives
+    from perp_pipeline.sources.fred import FredSeries
+    from perp_pipeline.sources.known_gaps import load_known_gaps
+    from perp_pipeline.sources.pinned import load_archives
+    from perp_pipeline.sources.pinned_funding import PinnedFunding
+    from perp_pipeline.sources.universe import load_universe
+
+    universe = load_universe(settings.universe)
+    gaps = load_known_gaps()
+    pinned = load_archives(settings.archives) if archives is None else archives
+    return (
+        BinanceFunding(universe, gaps),
+        BitmexFunding(universe, gaps, pinned),
+        PinnedFunding(pinned),
+        BitmexBucketed(universe, gaps),
+        BinanceSpot(universe, gaps),
+        CandleArchives(pinned),
+        FuturesArchives(pinned),
+        FredSeries(),
+    )

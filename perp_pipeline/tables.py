@@ -1,0 +1,114 @@
+"""Every table that is built: from what, by which function. Downloads are listed in perp_pipeline.sources."""
+
+from __future__ import annotations
+
+from perp_pipeline import contracts
+from perp_pipeline.funding.grid import core_funding_8h, core_funding_daily
+from perp_pipeline.funding.payments import core_funding_payments
+from perp_pipeline.futures.curve import core_cme_curve
+from perp_pipeline.futures.implied import core_cme_implied
+from perp_pipeline.futures.reference_rates import core_reference_rates
+from perp_pipeline.prices.returns import core_returns_8h
+from perp_pipeline.prices.spot import core_spot_1h
+from perp_pipeline.research.averages import out_funding_averages, out_funding_monthly
+from perp_pipeline.research.claims import out_claims, tables_needed
+from perp_pipeline.research.spreads import out_venue_spreads
+from perp_pipeline.steps import Input, Step
+
+
+def _whole(*tables: str, optional: bool = False) -> tuple[Input, ...]:
+    return tuple(Input(table, whole=True, optional=optional) for table in tables)
+
+
+FUNDING = (
+    Step(
+        contracts.get("core_funding_payments"),
+        core_funding_payments,
+        # A payment's interval is read off the spacing to the one before it.
+        (
+            Input("raw_binance_funding", before=1),
+            Input("raw_bitmex_funding", before=1),
+            Input("raw_pinned_funding", before=1, optional=True),
+            Input("raw_bitmex_bucketed", before=1, optional=True),
+        ),
+        parameters=("universe",),
+        chapter="funding",
+    ),
+    Step(
+        contracts.get("core_funding_8h"),
+        core_funding_8h,
+        # A window's hours may be paid in the next month, or have been paid for since the month before.
+        (Input("core_funding_payments", before=1, after=1),),
+        chapter="funding",
+    ),
+    Step(
+        contracts.get("core_funding_daily"),
+        core_funding_daily,
+        (Input("core_funding_payments", before=1, after=1),),
+        chapter="funding",
+    ),
+)
+
+RATES = (
+    Step(
+        contracts.get("core_spot_1h"),
+        core_spot_1h,
+        (Input("raw_binance_spot_1h"), Input("raw_cdd_candles", optional=True)),
+        chapter="rates",
+    ),
+    Step(
+        contracts.get("core_returns_8h"),
+        core_returns_8h,
+        # The first return of a month starts at the last close of the month before.
+        (Input("core_spot_1h", before=1),),
+        chapter="rates",
+    ),
+    Step(
+        contracts.get("core_cme_curve"),
+        core_cme_curve,
+        # A holiday's price is recognised by the session after it.
+        (Input("raw_cme_futures", before=1, after=1), Input("core_spot_1h", before=1, after=1)),
+        chapter="rates",
+    ),
+    Step(
+        contracts.get("core_cme_implied"),
+        core_cme_implied,
+        (Input("core_cme_curve"),),
+        chapter="rates",
+    ),
+    Step(
+        contracts.get("core_reference_rates"),
+        core_reference_rates,
+        (Input("raw_fred"),),
+        chapter="rates",
+    ),
+)
+
+RESULTS = (
+    Step(
+        contracts.get("out_funding_averages"),
+        out_funding_averages,
+        _whole("core_funding_daily", "core_funding_payments", "core_cme_implied"),
+        parameters=("periods",),
+    ),
+    Step(
+        contracts.get("out_funding_monthly"),
+        out_funding_monthly,
+        _whole("core_funding_daily", "core_funding_payments", "core_cme_implied"),
+    ),
+    Step(
+        contracts.get("out_venue_spreads"),
+        out_venue_spreads,
+        _whole("core_funding_daily", "core_cme_implied"),
+        parameters=("periods",),
+    ),
+)
+
+CLAIMS = Step(
+    contracts.get("out_claims"),
+    out_claims,
+    # A claim whose table is not in the lake says so; it does not stop the others.
+    _whole(*(table for table in tables_needed() if table in contracts.tables()), optional=True),
+)
+
+STEPS = (*FUNDING, *RATES, *RESULTS, CLAIMS)
