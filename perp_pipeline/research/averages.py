@@ -16,7 +16,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from perp_pipeline.research.series import FUNDING, RateSeries, bounds, daily_rates, rate_series, utc
-from perp_pipeline.research.statistics import hac_mean, hac_skewness
+from perp_pipeline.research.statistics import hac_mean, hac_skewness, persistent_lags
 
 DEFAULT_RATE_8H: Final = 0.0001
 """The interest component that premium-to-rate maps fall back to, per 8 hours."""
@@ -92,7 +92,7 @@ def _summary(
     days, rates = series.days[where], series.rates[where]
     if len(rates) == 0:
         return None
-    mean = hac_mean(rates)
+    mean = hac_mean(rates, persistent_lags(rates))
     length = int((days[-1] - days[0]) / np.timedelta64(1, "D")) + 1
     flags = payments.get((series.venue, series.symbol)) if series.method == FUNDING else None
     return {

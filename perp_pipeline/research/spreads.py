@@ -12,7 +12,7 @@ import pandas as pd
 
 from perp_pipeline.research.periods import standard_periods
 from perp_pipeline.research.series import CME, RateSeries, bounds, daily_rates, rate_series, utc
-from perp_pipeline.research.statistics import hac_correlation, hac_mean
+from perp_pipeline.research.statistics import hac_correlation, hac_mean, persistent_lags
 
 CME_HEADLINE: Final = "calendar_x12"
 """CME method of the headline rows: the one the essays use. The others are beside it."""
@@ -101,7 +101,7 @@ def _pair(a: RateSeries, b: RateSeries, headline: bool, extra: Sequence[str]) ->
         if len(first) == 0:
             continue
         gap = first - second
-        mean = hac_mean(gap)
+        mean = hac_mean(gap, persistent_lags(gap))
         yield {
             "venue_a": a.venue,
             "venue_b": b.venue,

@@ -39,6 +39,36 @@ def hac_lags(n: int, floor: int = 30) -> int:
     return max(0, min(max(floor, math.ceil(1.3 * math.sqrt(n))), n // 3))
 
 
+def persistent_lags(values: npt.ArrayLike) -> int:
+    """Bartlett lags for the mean of this very series: :func:`hac_lags`, or more where its persistence asks.
+
+    Andrews (1991, Econometrica 59) for an AR(1): 1.1447 (a n)^(1/3), a = 4 r^2 / ((1 - r)^2 (1 + r)^2), with
+    r the first autocorrelation corrected for its small-sample bias (Kendall 1954); at most n / 3. With it 95 %
+    intervals of the mean of an AR(1) of 0.97 to 0.99 over 1000 to 2500 days cover 84 to 90 %; with
+    :func:`hac_lags` alone 60 to 80 % (tests/golden/test_hac_mean.py).
+
+    Args:
+        values: 1-d, in time order, equally spaced; NaN are dropped.
+    """
+    x = np.asarray(values, dtype=np.float64)
+    x = x[np.isfinite(x)]
+    n = len(x)
+    floor = hac_lags(n)
+    if n < 8:
+        return floor
+    u = x - x.mean()
+    total = float(u @ u)
+    if total <= 0.0:
+        return floor
+    r = float(u[1:] @ u[:-1]) / total
+    r = min(r + (1.0 + 3.0 * r) / n, 0.995)
+    if r <= 0.0:
+        return floor
+    a = 4.0 * r**2 / ((1.0 - r) ** 2 * (1.0 + r) ** 2)
+    asked = math.ceil(1.1447 * math.pow(a * n, 1.0 / 3.0))
+    return max(floor, min(n // 3, asked))
+
+
 def fixed_b_critical(lags: int, n: int) -> float:
     """95 % two-sided critical value of a Bartlett t statistic with bandwidth share b = (lags + 1) / n.
 

@@ -10,7 +10,7 @@ from funding_frames import ar1, daily, implied, payments
 from perp_pipeline.contracts import results
 from perp_pipeline.research.averages import at_default, out_funding_averages, out_funding_monthly
 from perp_pipeline.research.periods import ESSAY_WINDOWS
-from perp_pipeline.research.statistics import hac_mean
+from perp_pipeline.research.statistics import hac_mean, persistent_lags
 
 RATES = ar1(1200, 0.95, 1, mean=0.12, sd=0.2)
 
@@ -43,7 +43,7 @@ def test_columns_are_those_of_the_contract(averages: pd.DataFrame) -> None:
 
 def test_the_mean_is_over_the_days_of_the_period(averages: pd.DataFrame) -> None:
     whole = row(averages, venue="binance", period="all")
-    expected = hac_mean(RATES)
+    expected = hac_mean(RATES, persistent_lags(RATES))
     assert whole["estimate"] == expected.estimate
     assert (whole["se"], whole["ci_low"], whole["ci_high"]) == (
         expected.se,

@@ -9,7 +9,7 @@ from funding_frames import ar1, daily, implied
 
 from perp_pipeline.contracts import results
 from perp_pipeline.research.spreads import out_venue_spreads
-from perp_pipeline.research.statistics import hac_mean
+from perp_pipeline.research.statistics import hac_mean, persistent_lags
 
 COMMON = ar1(1000, 0.97, 1, mean=0.1, sd=0.2)
 BINANCE = COMMON + 0.1 + ar1(1000, 0.5, 2, sd=0.05)
@@ -46,7 +46,7 @@ def test_difference_over_common_days(spreads: pd.DataFrame) -> None:
     pair = spreads[
         (spreads["symbol_a"] == "BTCUSDT") & (spreads["symbol_b"] == "XBTUSD") & (spreads["period"] == "all")
     ].iloc[0]
-    expected = hac_mean(BINANCE - BITMEX)
+    expected = hac_mean(BINANCE - BITMEX, persistent_lags(BINANCE - BITMEX))
     assert pair["n"] == 1000
     assert pair["estimate"] == pytest.approx(expected.estimate)
     assert pair["se"] == pytest.approx(expected.se)

@@ -18,8 +18,8 @@ from perp_pipeline.research.claims.model import (
     Tables,
     value,
 )
-from perp_pipeline.research.claims.reading import estimate_part, gather, row_part, rows_in, sum_part
-from perp_pipeline.research.statistics import Array, hac_influence, hac_mean
+from perp_pipeline.research.claims.reading import estimate_part, gather, mean_of, row_part, rows_in, sum_part
+from perp_pipeline.research.statistics import Array, hac_influence
 from perp_pipeline.theory.constant_product import Position, loss_to_holding, profit
 
 ETH_USDC_5BP = "0x88e6a0c2ddd26feeb64f039a2c41296fcb3f5640"
@@ -81,7 +81,7 @@ def dollars_a_day(tables: Tables, period: str) -> Answer:
         return estimate_part(
             column.removesuffix("_usd"),
             "USD a day",
-            hac_mean(known[column]),
+            mean_of(known[column]),
             known["day"].to_numpy(dtype="datetime64[us]"),
             value(published),
         )
@@ -138,7 +138,7 @@ def wins_and_losses(tables: Tables, period: str) -> Answer:
     return Answer(
         (
             estimate_part(
-                "share of winning days", "share", hac_mean(gain.astype(np.float64)), stamps, value(2.0 / 3.0)
+                "share of winning days", "share", mean_of(gain.astype(np.float64)), stamps, value(2.0 / 3.0)
             ),
             estimate_part("mean loss less mean gain", "USD a day", larger, stamps, POSITIVE),
         )

@@ -19,13 +19,13 @@ from perp_pipeline.research.claims.reading import (
     estimate_part,
     fact_part,
     gather,
+    mean_of,
     row_part,
     rows_in,
     series_of,
     sum_part,
 )
 from perp_pipeline.research.spreads import common_days
-from perp_pipeline.research.statistics import hac_mean
 from perp_pipeline.theory.carry import fair_funding
 from perp_pipeline.theory.funding_map import BINANCE, annual_from_8h
 
@@ -82,8 +82,8 @@ def cme_times_twelve(tables: Tables, period: str) -> Answer:
     gap = x12 - calendar
     return Answer(
         (
-            estimate_part("calendar_x12 minus calendar", "fraction a year", hac_mean(gap), days, value(0.0)),
-            estimate_part("mean absolute error", "fraction a year", hac_mean(np.abs(gap)), days),
+            estimate_part("calendar_x12 minus calendar", "fraction a year", mean_of(gap), days, value(0.0)),
+            estimate_part("mean absolute error", "fraction a year", mean_of(np.abs(gap)), days),
         ),
         note=(
             f"Times 12 shows {100 * 12 * 28 / 365:.0f} % of the rate where deliveries are 28 days apart and "
@@ -115,7 +115,7 @@ def modal_rate(tables: Tables, period: str) -> Answer:
         paid = rows_in(tables, "core_funding_payments", "paid_at", period, venue=venue, symbol=symbol)
         default = at_default(paid["rate"], paid["interval_hours"]).to_numpy(dtype=np.float64)
         paid_days = paid["paid_at"].dt.tz_localize(None).to_numpy(dtype="datetime64[us]")
-        parts.append(estimate_part("payments exactly at the default", "share", hac_mean(default), paid_days))
+        parts.append(estimate_part("payments exactly at the default", "share", mean_of(default), paid_days))
     except MissingData as lack:
         missing = (str(lack),)
     low, high = BINANCE.premiums(BINANCE.interest)

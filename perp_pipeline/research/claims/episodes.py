@@ -20,6 +20,7 @@ from perp_pipeline.research.claims.reading import (
     estimate_part,
     fact_part,
     gather,
+    mean_of,
     row_part,
     rows,
     rows_in,
@@ -28,7 +29,7 @@ from perp_pipeline.research.claims.reading import (
 from perp_pipeline.research.periods import slice_period
 from perp_pipeline.research.series import RateSeries
 from perp_pipeline.research.spreads import common_days
-from perp_pipeline.research.statistics import hac_correlation, hac_influence, hac_mean, hac_skewness
+from perp_pipeline.research.statistics import hac_correlation, hac_influence, hac_skewness, persistent_lags
 
 HIGH_CORRELATION = 0.5
 LARGE_GAP = 0.10
@@ -74,7 +75,7 @@ def spikes(tables: Tables, period: str) -> Answer:
         days, perp, cme = common_days(both, series_of(tables, *CME_X12, february))
         if len(days) == 0:
             raise MissingData(f"no common day of perps and cme in {february}")
-        gap = hac_mean(perp - cme)
+        gap = mean_of(perp - cme)
         label = f"perps minus CME, {february}"
         return Part(
             label,
@@ -101,23 +102,23 @@ def below_zero(tables: Tables, period: str) -> Answer:
     if len(days) < 8:
         raise MissingData(f"8 common days of Binance and BitMEX in {period}")
     negative_a, negative_b = (binance < 0).astype(np.float64), (bitmex < 0).astype(np.float64)
-    skew_a, psi_a = hac_skewness(binance)
-    skew_b, psi_b = hac_skewness(bitmex)
+    skew_a, psi_a = hac_skewness(binance, persistent_lags(binance))
+    skew_b, psi_b = hac_skewness(bitmex, persistent_lags(bitmex))
+    influence = np.sign(skew_a.estimate) * psi_a - np.sign(skew_b.estimate) * psi_b
     more_skewed = hac_influence(
-        abs(skew_a.estimate) - abs(skew_b.estimate),
-        np.sign(skew_a.estimate) * psi_a - np.sign(skew_b.estimate) * psi_b,
+        abs(skew_a.estimate) - abs(skew_b.estimate), influence, persistent_lags(influence)
     )
     return Answer(
         (
             estimate_part(
                 "share of days below zero, BitMEX minus Binance",
                 "share",
-                hac_mean(negative_b - negative_a),
+                mean_of(negative_b - negative_a),
                 days,
                 POSITIVE,
             ),
-            estimate_part("Binance below zero", "share", hac_mean(negative_a), days),
-            estimate_part("BitMEX below zero", "share", hac_mean(negative_b), days),
+            estimate_part("Binance below zero", "share", mean_of(negative_a), days),
+            estimate_part("BitMEX below zero", "share", mean_of(negative_b), days),
             estimate_part("absolute skewness, Binance minus BitMEX", "1", more_skewed, days, POSITIVE),
             estimate_part("skewness of Binance", "1", skew_a, days),
             estimate_part("skewness of BitMEX", "1", skew_b, days),
@@ -137,11 +138,11 @@ def correlated_with_gaps(tables: Tables, period: str) -> Answer:
         if len(days) < 8:
             raise MissingData(f"8 common days of {a[0]} and {b[0]} in {period}")
         name = f"{a[0]} and {b[0]}"
-        gap = hac_mean(np.abs(first - second))
+        gap = mean_of(np.abs(first - second))
+        lags = max(persistent_lags(first), persistent_lags(second))
+        together = hac_correlation(first, second, lags)
         return (
-            estimate_part(
-                f"correlation of {name}", "1", hac_correlation(first, second), days, Beyond(HIGH_CORRELATION)
-            ),
+            estimate_part(f"correlation of {name}", "1", together, days, Beyond(HIGH_CORRELATION)),
             estimate_part(f"mean gap of {name}", "fraction a year", gap, days, Beyond(LARGE_GAP)),
         )
 
@@ -172,7 +173,7 @@ def often_above_half(tables: Tables, period: str) -> Answer:
     days = by_day.index.to_numpy(dtype="datetime64[us]")
     parts = [
         estimate_part(
-            "BTC and ETH perps above 50 %", "share", hac_mean(by_day.to_numpy()), days, Beyond(OFTEN)
+            "BTC and ETH perps above 50 %", "share", mean_of(by_day.to_numpy()), days, Beyond(OFTEN)
         )
     ]
     for symbol in ("BTCUSDT", "ETHUSDT"):
@@ -183,7 +184,7 @@ def often_above_half(tables: Tables, period: str) -> Answer:
                 estimate_part(
                     f"Binance {symbol} above 50 %",
                     "share",
-                    hac_mean(above),
+                    mean_of(above),
                     own["day"].to_numpy(dtype="datetime64[us]"),
                 )
             )
@@ -209,7 +210,7 @@ def dollar_rates(tables: Tables, period: str) -> Answer:
     def average(series: str) -> Part:
         own = rows_in(tables, "core_reference_rates", "day", period, series=series)
         days = own["day"].to_numpy(dtype="datetime64[us]")
-        return estimate_part(f"average of {series}", "fraction a year", hac_mean(own["rate_annual"]), days)
+        return estimate_part(f"average of {series}", "fraction a year", mean_of(own["rate_annual"]), days)
 
     return gather(highest, lambda: average("DTB3"), lambda: average("DFF"))
 

@@ -12,7 +12,7 @@ import pandas as pd
 from perp_pipeline.research.claims.model import Answer, Expected, MissingData, Part, Printed, Tables
 from perp_pipeline.research.periods import slice_period
 from perp_pipeline.research.series import RateSeries, bounds, daily_rates, rate_series, utc
-from perp_pipeline.research.statistics import Estimate
+from perp_pipeline.research.statistics import Estimate, hac_mean, persistent_lags
 
 Days = npt.NDArray[np.datetime64]
 
@@ -43,6 +43,11 @@ def rows_in(tables: Tables, table: str, time: str, period: str, **where: Any) ->
     if found.empty:
         raise MissingData(f"{table} has no rows of {_text(where)} in {period}")
     return found.sort_values(time)
+
+
+def mean_of(values: npt.ArrayLike) -> Estimate:
+    """Mean with the Newey-West error that the persistence of the values asks for."""
+    return hac_mean(values, persistent_lags(values))
 
 
 def row_part(

@@ -18,8 +18,7 @@ from perp_pipeline.research.claims.model import (
     Within,
     value,
 )
-from perp_pipeline.research.claims.reading import estimate_part, gather, row_part, rows_in
-from perp_pipeline.research.statistics import hac_mean
+from perp_pipeline.research.claims.reading import estimate_part, gather, mean_of, row_part, rows_in
 
 A_WINDOW = "2019-01..2024-05"
 HEADLINE = "h30_accrual"
@@ -183,7 +182,7 @@ def daily_volatility(tables: Tables, period: str) -> Answer:
         return estimate_part(
             f"daily volatility of {base}",
             "fraction",
-            hac_mean(monthly.to_numpy()),
+            mean_of(monthly.to_numpy()),
             returns.index.to_numpy(dtype="datetime64[us]"),
             expected,
         )
