@@ -46,8 +46,8 @@ class Essay:
 
 
 ESSAYS = (
-    Essay("A", "Will Perps Replace Broken AMMs?", "May 2024"),
-    Essay("B", "Perp Funding Rate Fraud", "November 2022"),
+    Essay("A", "“Will Perps Replace Broken AMMs?”", "May 2024"),
+    Essay("B", "“Perp Funding Rate Fraud”", "November 2022"),
     Essay("C", "Companion posts", "2019 to 2024"),
 )
 
@@ -146,7 +146,7 @@ FIGURES: tuple[FigureExhibit, ...] = (
         "Average annual funding by venue",
         "After figure 2 of the essay. Each row is one contract, or one way to read a rate off the CME curve; "
         "the line is the 95 % interval. The essay's own CME method is calendar × 12.",
-        (1, 2, 4, 8, 9),
+        (1, 2),
         ("out_funding_averages",),
         lambda tables, source: averages_figure(tables["out_funding_averages"], source=source),
         _say_averages,
@@ -167,7 +167,7 @@ FIGURES: tuple[FigureExhibit, ...] = (
         "B",
         "Monthly funding by venue",
         "After figure 3 of the essay. One line per venue: its contract with the longest history.",
-        (5, 6, 7, 11, 16),
+        (6, 11, 16),
         ("out_funding_monthly",),
         lambda tables, source: monthly_figure(tables["out_funding_monthly"], source=source),
         _say_monthly(ESSAY_PERIOD),

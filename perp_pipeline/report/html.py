@@ -167,7 +167,7 @@ def _tally(claims: Iterable[Mapping[str, Any]]) -> list[tuple[str, str, str, int
 
 
 def _essay(essay: Essay, claims: list[dict[str, Any]], drawn: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
-    """An essay's walk: each figure with the claims it answers, then claims without one, then those without data.
+    """An essay's walk: figures with the claims they answer, other claims, claims without data.
 
     A claim is told in full beside the first figure that answers it.
     """
