@@ -43,8 +43,8 @@ def persistent_lags(values: npt.ArrayLike) -> int:
     """Bartlett lags for the mean of this very series: :func:`hac_lags`, or more where its persistence asks.
 
     Andrews (1991, Econometrica 59) for an AR(1): 1.1447 (a n)^(1/3), a = 4 r^2 / ((1 - r)^2 (1 + r)^2), with
-    r the first autocorrelation corrected for its small-sample bias (Kendall 1954); at most n / 3. With it 95 %
-    intervals of the mean of an AR(1) of 0.97 to 0.99 over 1000 to 2500 days cover 84 to 90 %; with
+    r the first autocorrelation corrected for its small-sample bias (Kendall 1954); at most n / 3. With it
+    95 % intervals of the mean of an AR(1) of 0.97 to 0.99 over 1000 to 2500 days cover 84 to 90 %; with
     :func:`hac_lags` alone 60 to 80 % (tests/golden/test_hac_mean.py).
 
     Args:

@@ -1,0 +1,277 @@
+"""The claims register: the verdict rule, completeness, and claims on tables with known contents."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from funding_frames import ar1, daily, implied, payments
+
+from perp_pipeline.contracts import results
+from perp_pipeline.research.averages import out_funding_averages, out_funding_monthly
+from perp_pipeline.research.claims import (
+    Verdict,
+    build_claims,
+    evaluate,
+    explain,
+    find_claim,
+    out_claims,
+    register,
+    tables_needed,
+    verdict_of,
+)
+from perp_pipeline.research.claims.model import (
+    NEGATIVE,
+    POSITIVE,
+    UNITS,
+    Beyond,
+    Expected,
+    Part,
+    Printed,
+    Within,
+    combined,
+    value,
+)
+from perp_pipeline.research.spreads import out_venue_spreads
+
+DAYS = 1025
+
+
+def part(estimate: float, half: float, expected: Expected | None) -> Part:
+    return Part("x", "1", estimate, half / 2, estimate - half, estimate + half, 100, expected=expected)
+
+
+@pytest.mark.parametrize(
+    ("estimate", "half", "expected", "verdict"),
+    [
+        (0.09, 0.03, value(0.10), "holds"),
+        (0.02, 0.03, value(0.10), "fails"),
+        (0.20, 0.03, value(0.10), "fails"),
+        (0.05, 0.07, value(0.10), "weak"),
+        (0.01, 0.03, value(0.0), "holds"),
+        (0.10, 0.03, value(0.0), "fails"),
+        (-0.3, 0.1, value(-0.25), "holds"),
+        (0.45, 0.10, Within(0.5, 1.0), "holds"),
+        (0.30, 0.10, Within(0.5, 1.0), "fails"),
+        (0.10, 0.05, POSITIVE, "holds"),
+        (0.10, 0.20, POSITIVE, "weak"),
+        (-0.01, 0.20, POSITIVE, "fails"),
+        (-0.10, 0.05, NEGATIVE, "holds"),
+        (-0.10, 0.20, NEGATIVE, "weak"),
+        (0.60, 0.05, Beyond(0.5), "holds"),
+        (0.60, 0.20, Beyond(0.5), "weak"),
+        (0.40, 0.20, Beyond(0.5), "fails"),
+        (0.10951, 0.0, Printed(0.1095, 0.00005), "arithmetic"),
+        (0.2740, 0.0, Printed(0.1, 0.05), "wrong as stated"),
+        (0.1, math.nan, value(0.1), "no data"),
+        (0.1, 0.1, None, None),
+    ],
+)
+def test_the_verdict_rule(
+    estimate: float, half: float, expected: Expected | None, verdict: str | None
+) -> None:
+    assert verdict_of(part(estimate, half, expected)) == verdict
+
+
+def test_a_claim_is_as_good_as_its_worst_part() -> None:
+    assert combined([Verdict.HOLDS, Verdict.WEAK, None]) is Verdict.WEAK
+    assert combined([Verdict.FAILS, Verdict.WEAK]) is Verdict.FAILS
+    assert combined([Verdict.ARITHMETIC, Verdict.HOLDS]) is Verdict.HOLDS
+    assert combined([None, Verdict.NO_DATA]) is Verdict.NO_DATA
+    assert combined([None]) is Verdict.NO_DATA
+
+
+def test_the_vocabulary_is_the_contract_s() -> None:
+    assert {str(verdict) for verdict in Verdict} == set(results.VERDICTS)
+
+
+def test_all_57_are_registered_with_definitions() -> None:
+    assert [claim.id for claim in register()] == list(range(1, 58))
+    for claim in register():
+        assert len(claim.definition) > 40, claim.id
+        assert claim.unit in UNITS, claim.id
+        assert claim.tables or claim.theory, claim.id
+        assert claim.published, claim.id
+        assert claim.code.startswith("perp_pipeline.research.claims."), claim.id
+
+
+def check_contract(frame: pd.DataFrame) -> None:
+    contract = results.OUT_CLAIMS
+    assert list(frame.columns) == [column.name for column in contract.columns]
+    for check in contract.checks:
+        assert check.passes(frame).all(), check.name
+    for column in contract.columns:
+        if not column.nullable:
+            assert frame[column.name].notna().all(), column.name
+        if column.values:
+            assert frame[column.name].isin(column.values).all()
+
+
+def test_an_empty_lake_says_what_is_missing() -> None:
+    frame = build_claims({}).set_index("claim_id", drop=False)
+    check_contract(frame)
+    theory = {3, 8, 20, 21, 22, 23, 25, 26, 27, 31, 34, 35, 41, 42, 43, 44, 50}
+    with_numbers = frame["verdict"] != "no data"
+    assert set(frame.index[with_numbers]) == theory
+    assert (frame.loc[[20, 26], "verdict"] == "wrong as stated").all()
+    assert (frame.loc[sorted(theory - {20, 26}), "verdict"] == "arithmetic").all()
+    for claim in register():
+        if claim.id not in theory:
+            assert any(table in frame.loc[claim.id, "reason"] for table in claim.tables), claim.id
+    assert frame.loc[3, "estimate"] == pytest.approx(0.1095)
+    assert frame.loc[8, "estimate"] == pytest.approx(0.0392, abs=5e-5)
+    assert frame.loc[50, "estimate"] == pytest.approx(381.8, abs=0.05)
+
+
+def test_the_step_takes_tables_by_name_and_empty_ones() -> None:
+    empty = {name: pd.DataFrame() for name in tables_needed()}
+    pd.testing.assert_frame_equal(out_claims(**empty), build_claims({}))
+
+
+def lake(seed: int, gap: float = 0.10, last: int = DAYS) -> dict[str, pd.DataFrame]:
+    """A market in which Binance pays ``gap`` more than BitMEX and CME, with a spike in February 2021."""
+    common = ar1(DAYS, 0.9, seed, mean=0.06, sd=0.08)
+    days = pd.date_range("2019-09-10", periods=DAYS)
+    february = (days.year == 2021) & (days.month == 2)
+    spike = np.where(february, 0.65, 0.0)
+    binance = common + gap + ar1(DAYS, 0.5, seed + 1, sd=0.03) + spike
+    bitmex = common + ar1(DAYS, 0.5, seed + 2, sd=0.10) + spike
+    weekday = days.day_of_week < 5
+    calm = common[weekday]
+    cme = pd.concat(
+        [
+            pd.DataFrame(
+                {
+                    "product": "BTC",
+                    "trade_date": days[weekday],
+                    "method": name,
+                    "rate_annual": common[weekday],
+                }
+            )
+            for name in ("calendar", "calendar_x12")
+        ],
+        ignore_index=True,
+    )
+    funding = pd.concat(
+        [
+            daily("binance", "BTCUSDT", "BTC", binance[:last]),
+            daily("bitmex", "XBTUSD", "BTC", bitmex[:last]),
+        ],
+        ignore_index=True,
+    )
+    paid = payments("binance", "BTCUSDT", "BTC", np.where(np.arange(3 * last) % 3, 0.0001, 0.0002))
+    core = {"core_funding_daily": funding, "core_cme_implied": cme}
+    return core | {
+        "core_funding_payments": paid,
+        "out_venue_spreads": out_venue_spreads(**core),
+        "out_funding_averages": out_funding_averages(**core, core_funding_payments=paid),
+        "out_funding_monthly": out_funding_monthly(**core, core_funding_payments=paid),
+    }
+
+
+def test_planted_gap_is_recovered_and_its_absence_noticed() -> None:
+    planted = evaluate(find_claim(1), lake(1))
+    assert planted.verdict is Verdict.HOLDS
+    assert planted.ci_low < 0.10 < planted.ci_high
+    assert [one.label for one in planted.parts] == [
+        "Binance minus BitMEX",
+        "Binance minus CME (calendar_x12)",
+        "Binance minus CME (calendar)",
+    ]
+    none = evaluate(find_claim(1), lake(1, gap=0.0))
+    assert none.verdict is Verdict.FAILS
+
+
+@pytest.mark.slow
+def test_the_planted_gap_is_inside_the_interval_in_most_markets() -> None:
+    inside = 0
+    for seed in range(100):
+        found = evaluate(find_claim(1), lake(10 * seed))
+        inside += found.ci_low <= 0.10 <= found.ci_high
+    assert inside >= 90
+
+
+def test_a_short_lake_says_so() -> None:
+    short = evaluate(find_claim(1), lake(1, last=400))
+    assert "2020-10-13 only, not all of 2019-09..2022-06" in short.reason
+    assert short.window_end == pd.Timestamp("2020-10-13", tz="UTC")
+    none = evaluate(find_claim(1), lake(1), "2024-01..2024-05")
+    assert none.verdict is Verdict.NO_DATA
+    assert "period=2024-01..2024-05" in none.reason
+
+
+def test_a_missing_side_leaves_the_other() -> None:
+    tables = lake(1)
+    spreads = tables["out_venue_spreads"]
+    tables["out_venue_spreads"] = spreads[spreads["venue_b"] != "cme"]
+    found = evaluate(find_claim(1), tables)
+    assert found.verdict is Verdict.HOLDS
+    assert "Missing: out_venue_spreads has no rows of" in found.reason
+
+
+def test_spikes_shares_correlations_and_often() -> None:
+    frame = build_claims(lake(1)).set_index("claim_id")
+    assert "highest month (2021-02)" in frame.loc[5, "reason"]
+    assert frame.loc[5, "verdict"] in ("holds", "weak")
+    assert frame.loc[6, "verdict"] in ("holds", "weak")
+    assert frame.loc[6, "estimate"] > 0
+    assert "correlation of binance and bitmex" in frame.loc[7, "reason"]
+    assert frame.loc[10, "verdict"] == "fails"
+    assert frame.loc[2, "estimate"] == 0.0
+
+
+def test_the_flat_zone_makes_claim_4_wrong_whatever_the_mode() -> None:
+    found = evaluate(find_claim(4), lake(1))
+    assert found.verdict is Verdict.WRONG
+    assert "-0.04 % to 0.06 %" in found.reason
+    assert "payments exactly at the default: 66.7 %" in found.reason
+
+
+def test_dollar_rates_are_a_recorded_maximum() -> None:
+    days = pd.date_range("2019-09-01", "2022-06-30", unit="us")
+    bills = pd.DataFrame({"series": "DTB3", "day": days, "rate_annual": 0.01})
+    funds = pd.DataFrame({"series": "DFF", "day": days, "rate_annual": 0.012})
+    rates = pd.concat([bills, funds], ignore_index=True)
+    assert evaluate(find_claim(11), {"core_reference_rates": rates}).verdict is Verdict.HOLDS
+    rates.loc[5, "rate_annual"] = 0.0215
+    found = evaluate(find_claim(11), {"core_reference_rates": rates})
+    assert (found.verdict, found.estimate, found.se) == (Verdict.FAILS, 0.0215, 0.0)
+    assert "DTB3, 2019-09-06" in found.reason
+
+
+def test_daily_volatility_recovers_the_planted_one() -> None:
+    rng = np.random.default_rng(3)
+    ends = pd.date_range("2019-01-01", "2024-05-31 16:00", freq="8h", tz="UTC", unit="us")
+    frames = []
+    for base, volatility in (("ETH", 0.040), ("BTC", 0.03)):
+        close = 1000.0 * np.exp(np.cumsum(rng.normal(0, volatility / math.sqrt(3), len(ends))))
+        frames.append(pd.DataFrame({"base": base, "window_end": ends, "close": close}))
+    returns = pd.concat(frames, ignore_index=True)
+    found = evaluate(find_claim(17), {"core_returns_8h": returns})
+    assert found.verdict is Verdict.HOLDS
+    assert found.estimate == pytest.approx(0.040, rel=0.03)
+    assert found.n == 65
+    holed = returns.drop(index=returns.index[100:200])
+    assert evaluate(find_claim(17), {"core_returns_8h": holed}).estimate == pytest.approx(0.040, rel=0.03)
+
+
+def test_x12_is_compared_with_calendar_days() -> None:
+    found = evaluate(find_claim(2), {"core_cme_implied": implied(ar1(600, 0.9, 5, mean=0.05, sd=0.01))})
+    assert found.estimate == pytest.approx(0.005, abs=0.001)
+    assert found.verdict is Verdict.FAILS
+
+
+def test_explain_shows_definition_code_and_finding() -> None:
+    text = explain(1, lake(1))
+    assert text["window"] == "2019-09..2022-06"
+    assert "common days" in text["definition"]
+    assert text["code"].startswith("perp_pipeline.research.claims.averages.binance_gap")
+    assert text["verdict"] == "holds"
+    with pytest.raises(KeyError, match="no claim 58"):
+        explain(58)
+
+
+def test_whole_register_on_a_lake_keeps_the_contract() -> None:
+    check_contract(build_claims(lake(1)))
