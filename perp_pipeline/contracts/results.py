@@ -258,7 +258,8 @@ OUT_CLAIMS = Contract(
         "follows. Verdicts: holds (published value inside the interval, or the interval on the published "
         "side), fails (outside), weak (agrees, but the interval spans zero or the published bound), "
         "arithmetic (an exact identity, checked), wrong as stated (the text contradicts itself), no data "
-        "(reason says what is missing). A claim of several parts gets the verdict of its worst part; reason lists the parts."
+        "(reason says what is missing). A claim of several parts gets the verdict of its worst part; reason "
+        "lists the parts."
     ),
     grain="one claim",
     key=("claim_id",),

@@ -147,7 +147,7 @@ def lake(seed: int, gap: float = 0.10, last: int = DAYS) -> dict[str, pd.DataFra
                     "product": "BTC",
                     "trade_date": days[weekday],
                     "method": name,
-                    "rate_annual": common[weekday],
+                    "rate_annual": calm,
                 }
             )
             for name in ("calendar", "calendar_x12")

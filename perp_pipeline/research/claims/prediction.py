@@ -24,26 +24,31 @@ def _race(tables: Tables, predictor: str, period: str, expected: Expected | None
 
 
 def moving_average_wins(tables: Tables, period: str) -> Answer:
-    """Out-of-sample R2 against no-change of the nine-payment average, for Binance BTCUSDT's next payment.
+    """Squared error of the nine-payment average against that of the current premium, out of sample.
 
-    Expanding window; Diebold-Mariano statistics are in out_predictor_race. Judged: the moving average
-    beats no-change. Shown: the instant premium, and the premium so far through the venue's formula.
+    Next payment of Binance BTCUSDT, expanding least squares, out_predictor_race. Judged: the moving average
+    beats the instant premium, and the premium through the venue's formula. Shown: each against no-change;
+    Diebold-Mariano statistics are in the table.
     """
     return gather(
-        lambda: _race(tables, "ma9", period, POSITIVE),
+        lambda: _race(tables, "ma9_vs_premium_instant", period, POSITIVE),
+        lambda: _race(tables, "ma9_vs_premium_formula", period, POSITIVE),
+        lambda: _race(tables, "ma9", period, None),
         lambda: _race(tables, "premium_instant", period, None),
-        lambda: _race(tables, "premium_so_far", period, None),
+        lambda: _race(tables, "premium_formula", period, None),
     )
 
 
 def premium_of_the_trade(tables: Tables, period: str) -> Answer:
     """Out-of-sample R2, against no-change, of the instant premium for the rate that a trade then pays.
 
-    Published: it may not enter, so the R2 is zero or below. Shown: the premium of the window so far.
+    Published: it may not enter, so the R2 is zero or below. Shown: four hours before the payment, the
+    instant premium and the premium of the window so far through the venue's formula.
     """
     return gather(
         lambda: _race(tables, "premium_instant", period, NEGATIVE),
-        lambda: _race(tables, "premium_so_far", period, None),
+        lambda: _race(tables, "premium_instant_4h_left", period, None),
+        lambda: _race(tables, "premium_window_4h_left", period, None),
     )
 
 

@@ -68,7 +68,8 @@ def covariance_identity(tables: Tables, period: str) -> Answer:
 def four_years(tables: Tables, period: str) -> Answer:
     """Arithmetic annual means of 8-hour ETH and contract returns, their difference, funding, volatilities."""
     return gather(
-        lambda: _quanto(tables, "covariance", period, value(0.66)),
+        lambda: _quanto(tables, "difference", period, value(0.66)),
+        lambda: _quanto(tables, "covariance", period),
         lambda: _quanto(tables, "asset_return", period, value(0.83)),
         lambda: _quanto(tables, "perp_return", period, value(1.49)),
         lambda: _quanto(tables, "funding", period, value(0.63)),

@@ -134,14 +134,16 @@ def past_not_future(tables: Tables, period: str) -> Answer:
 def three_days(tables: Tables, period: str) -> Answer:
     """ETHUSD funding against past, contemporaneous and future returns, by the definitions of C24c.
 
-    past = P(t)/P(t-3d) - 1, contemporaneous = P(t+1)/P(t) - 1, future = P(t+1+3d)/P(t+1) - 1; BitMEX ETHUSD.
-    The past one is judged to be above zero and the future one to be none.
+    past = P(t)/P(t-3d) - 1, contemporaneous = P(t+1)/P(t) - 1, future = P(t+1+3d)/P(t+1) - 1; BitMEX ETHUSD,
+    on announced times. The past one dominates if its correlation is above zero and above both others.
     """
-    venue, symbol = "bitmex", "ETHUSD"
+    about = ("bitmex", "ETHUSD")
     return gather(
-        lambda: _lead_lag(tables, venue, symbol, "past3d", 0, period, POSITIVE),
-        lambda: _lead_lag(tables, venue, symbol, "contemporaneous", 0, period, None),
-        lambda: _lead_lag(tables, venue, symbol, "future3d", 0, period, value(0.0)),
+        lambda: _lead_lag(tables, *about, "past3d", 0, period, POSITIVE),
+        lambda: _lead_lag(tables, *about, "past3d_minus_contemporaneous", 0, period, POSITIVE),
+        lambda: _lead_lag(tables, *about, "past3d_minus_future3d", 0, period, POSITIVE),
+        lambda: _lead_lag(tables, *about, "contemporaneous", 0, period, None),
+        lambda: _lead_lag(tables, *about, "future3d", 0, period, None),
     )
 
 
