@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from perp_pipeline.contracts.checks import increasing, not_frozen, positive, within
+from perp_pipeline.contracts.checks import increasing, positive, run_lengths, within
 from perp_pipeline.contracts.model import Column, Contract, RowCheck, Severity
 
 METHODS = ("calendar_x12", "calendar", "front_basis", "second_basis", "cm30")
@@ -21,6 +21,11 @@ def _expiries_in_order(frame: pd.DataFrame) -> pd.Series:
 def _near_spot(frame: pd.DataFrame) -> pd.Series:
     basis = frame["settle"] / frame["spot_at_settle"] - 1
     return basis.isna() | (basis.abs() < 0.03 + 0.5 * frame["days_to_expiry"] / 365)
+
+
+def _bill_not_frozen(frame: pd.DataFrame) -> pd.Series:
+    moved: pd.Series = (run_lengths(frame, "rate_annual", ("series",)) < 20) | (frame["series"] != "DTB3")
+    return moved
 
 
 CORE_CME_CURVE = Contract(
@@ -101,7 +106,7 @@ CORE_CME_IMPLIED = Contract(
     doc=(
         "Interest rates implied by the CME curve. calendar_x12 = (F2/F1 - 1) * 12; "
         "calendar = (F2/F1 - 1) * 365 / (T2 - T1); front_basis and second_basis = (F/S - 1) * 365 / T; "
-        "cm30 = log basis interpolated to 30 days, times 365 / 30."
+        "cm30 = log basis interpolated to 30 days, annualised."
     ),
     grain="one method on one trade date",
     key=("product", "trade_date", "method"),
@@ -153,7 +158,13 @@ CORE_REFERENCE_RATES = Contract(
     checks=(
         increasing("day", by=("series",)),
         within("rate_annual", {"DFF": (0.0, 0.25), "DTB3": (-0.005, 0.2)}, by="series"),
-        not_frozen("rate_annual", by=("series",), rows=130, severity=Severity.WARN),
+        RowCheck(
+            "bill_not_frozen",
+            "DTB3 does not repeat one value 20 observations in a row (federal funds may, between meetings).",
+            _bill_not_frozen,
+            "Forward filling at the source: leave the run out.",
+            Severity.WARN,
+        ),
         RowCheck(
             "steps_below_one_point",
             "A rate moves by less than one point from one observation to the next.",

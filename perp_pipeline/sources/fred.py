@@ -6,7 +6,6 @@ heading was ``DATE`` and a missing value ``.``; they are ``observation_date`` an
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -20,7 +19,7 @@ from perp_pipeline.contracts.model import Contract
 from perp_pipeline.contracts.raw_prices import RAW_FRED
 from perp_pipeline.months import Month, Span
 from perp_pipeline.sources.base import Body, Request
-from perp_pipeline.sources.errors import FormatChanged, IncompleteBody
+from perp_pipeline.sources.errors import FormatChanged, IncompleteBody, NotServed
 
 if TYPE_CHECKING:
     from perp_pipeline.sources.http import Http
@@ -44,28 +43,24 @@ def parse_fred(series: str, content: bytes) -> pd.DataFrame:
 
     Raises:
         FormatChanged: the heading is not a known one or names another series.
-        IncompleteBody: a value or a date does not read, days are not ascending, or a value is NaN in words.
+        IncompleteBody: a value or a date does not read, or days are not ascending.
     """
+    lines = content.decode("utf-8", "replace").split()
+    heading = lines[0] if lines else ""
+    if heading not in (f"observation_date,{series}", f"DATE,{series}"):
+        raise FormatChanged(f"FRED {series}: heading {heading[:120]!r}, expected observation_date,{series}")
+    cells = [line.partition(",") for line in lines[1:]]
     try:
-        raw = pd.read_csv(io.BytesIO(content), dtype=str, keep_default_na=False)
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise FormatChanged(f"FRED {series}: not CSV: {error}") from error
-    heading = list(raw.columns)
-    if len(heading) != 2 or heading[0] not in ("observation_date", "DATE") or heading[1] != series:
-        raise FormatChanged(
-            f"FRED {series}: heading {', '.join(heading)[:120]!r}, expected observation_date,{series}"
-        )
-    days = pd.to_datetime(raw[heading[0]], format="%Y-%m-%d", errors="coerce").astype("datetime64[us]")
-    text = raw[series]
-    missing = text.isin(["", "."])
-    values = pd.to_numeric(text.mask(missing), errors="coerce").astype("float64")
-    bad = days.isna() | (~np.isfinite(values) & ~missing)
-    if bad.any():
-        row = raw[bad].iloc[0]
-        raise IncompleteBody(f"FRED {series}: {row.iloc[0]!r},{row.iloc[1]!r} is not a date and a number")
-    if not (days.diff().dropna() > pd.Timedelta(0)).all():
+        days = np.array([day for day, _, _ in cells], dtype="datetime64[D]")
+        values = np.array([np.nan if text in ("", ".") else float(text) for _, _, text in cells])
+    except ValueError as error:
+        raise IncompleteBody(f"FRED {series}: a date or a number does not read: {error}") from error
+    for (day, _, text), value in zip(cells, values, strict=True):
+        if not np.isfinite(value) and text not in ("", "."):
+            raise IncompleteBody(f"FRED {series}: {day},{text} is not a date and a number")
+    if (np.diff(days) <= np.timedelta64(0, "D")).any():
         raise IncompleteBody(f"FRED {series}: days are repeated or out of order")
-    return pd.DataFrame({"day": days, "percent": values})
+    return pd.DataFrame({"day": days.astype("datetime64[us]"), "percent": values.astype("float64")})
 
 
 def check_month(series: str, month: Month, content: bytes) -> pd.DataFrame:
@@ -74,24 +69,25 @@ def check_month(series: str, month: Month, content: bytes) -> pd.DataFrame:
     An empty month passes: whether it may be empty shows only in the months around it.
 
     Raises:
-        FormatChanged, IncompleteBody: as :func:`parse_fred`; or days are outside the month, or missing
-            between others.
+        FormatChanged, IncompleteBody: as :func:`parse_fred`.
+        IncompleteBody: days are outside the month, or missing between others.
     """
     frame = parse_fred(series, content)
-    if frame.empty:
-        return frame
-    days = frame["day"]
-    start, end = (pd.Timestamp(moment).tz_localize(None) for moment in (month.start, month.end))
+    days = frame["day"].to_numpy()
+    start, end = (np.datetime64(moment.replace(tzinfo=None)) for moment in (month.start, month.end))
     if (outside := (days < start) | (days >= end)).any():
-        raise IncompleteBody(f"FRED {series} {month}: {days[outside].iloc[0]:%Y-%m-%d} was not asked for")
-    expected = _printed_days(series, days.iloc[0], days.iloc[-1])
-    if len(skipped := expected.difference(pd.DatetimeIndex(days))):
-        raise IncompleteBody(f"FRED {series} {month}: no line for {skipped[0]:%Y-%m-%d}")
+        raise IncompleteBody(f"FRED {series} {month}: {str(days[outside][0])[:10]} was not asked for")
+    _require_every_day(f"FRED {series} {month}", series, days)
     return frame
 
 
-def _printed_days(series: str, first: pd.Timestamp, last: pd.Timestamp) -> pd.DatetimeIndex:
-    return pd.date_range(first, last, freq="B" if SERIES_DAYS.get(series) == 5 else "D")
+def _require_every_day(label: str, series: str, days: np.ndarray) -> None:
+    """Raises IncompleteBody where a day that FRED prints a line for is skipped."""
+    printed = days.astype("datetime64[D]")
+    mask = "1111100" if SERIES_DAYS.get(series) == 5 else "1111111"
+    steps = np.busday_count(printed[:-1], printed[1:], weekmask=mask)
+    if (skips := np.flatnonzero(steps > 1)).size:
+        raise IncompleteBody(f"{label}: no line between {printed[skips[0]]} and {printed[skips[0] + 1]}")
 
 
 @dataclass(frozen=True)
@@ -118,53 +114,48 @@ class FredSeries:
         """One frame per series.
 
         Raises:
-            SourceError: an answer is unusable, or days are missing between two answers (both are asked for
-                again in the next run).
+            SourceError: an answer is unusable, or days are missing between two answers (which are then asked
+                for again in the next run).
         """
         for series in self.series:
-            parts: list[tuple[Month, Body, pd.DataFrame]] = []
-            for month in span:
-                if month.start > now:
-                    break
-                body = self._month(http, series, month, now)
-                frame = check_month(series, month, body.content)
-                parts.append(
-                    (month, body, frame.assign(source_url=body.source_url, download_sha256=body.sha256))
-                )
-            self._require_no_hole(http, series, parts)
-            frames = [frame for _, _, frame in parts if len(frame)]
-            if frames:
-                whole = pd.concat(frames, ignore_index=True).assign(series=series)
-                yield whole[[column.name for column in RAW_FRED.columns]]
+            months = [self._month(http, series, month, now) for month in span if month.start <= now]
+            held = [frame for _, frame in months if len(frame)]
+            if not held:
+                continue
+            frame = pd.concat(held, ignore_index=True)
+            try:
+                _require_every_day(f"fred raw_fred {span} {series}", series, frame["day"].to_numpy())
+            except IncompleteBody as error:
+                self._forget_around_holes(http, series, months)
+                raise IncompleteBody(
+                    f"{error}; the answers around it were set aside: run again to download them again"
+                ) from error
+            yield frame.assign(series=series)[[column.name for column in RAW_FRED.columns]]
 
-    def _month(self, http: Http, series: str, month: Month, now: datetime) -> Body:
+    def _month(self, http: Http, series: str, month: Month, now: datetime) -> tuple[Request, pd.DataFrame]:
         request = month_request(series, month)
+        label = f"fred raw_fred {month} {series}"
+        checked: list[pd.DataFrame] = []
 
         def check(content: bytes) -> None:
-            check_month(series, month, content)
+            checked.append(check_month(series, month, content))
 
-        body: Body | None = http.fetch(
-            request,
-            final=month.end + PUBLICATION_LAG <= now,
-            check=check,
-            label=f"fred raw_fred {month} {series}",
-        )
+        final = month.end + PUBLICATION_LAG <= now
+        body: Body | None = http.fetch(request, final=final, check=check, label=label)
         if body is None:
-            raise IncompleteBody(f"fred raw_fred {month} {series}: no body")
-        return body
+            raise NotServed(f"{label}: FRED has no such series")
+        frame = checked[-1] if checked else check_month(series, month, body.content)
+        return request, frame.assign(source_url=body.source_url, download_sha256=body.sha256)
 
-    def _require_no_hole(
-        self, http: Http, series: str, parts: list[tuple[Month, Body, pd.DataFrame]]
+    def _forget_around_holes(
+        self, http: Http, series: str, months: list[tuple[Request, pd.DataFrame]]
     ) -> None:
-        """Days run on from month to month; only the end of the history may be empty."""
-        held = [(month, body, frame["day"]) for month, body, frame in parts if len(frame)]
-        for (month, body, days), (later, next_body, next_days) in pairwise(held):
-            between = _printed_days(series, days.iloc[-1], next_days.iloc[0])[1:-1]
-            if len(between):
-                suspects = [body, next_body, *(b for m, b, f in parts if month < m < later)]
-                for suspect in suspects:
-                    http.forget(suspect.request)
-                raise IncompleteBody(
-                    f"fred raw_fred {month}..{later} {series}: no line for {between[0]:%Y-%m-%d}; the "
-                    "answers were set aside, run again to download them again"
-                )
+        """Set aside the empty answers between others, and the answers that do not meet their neighbours."""
+        held = [place for place, (_, frame) in enumerate(months) if len(frame)]
+        for before, after in pairwise(held):
+            days = pd.concat([months[before][1]["day"].iloc[-1:], months[after][1]["day"].iloc[:1]])
+            try:
+                _require_every_day("", series, days.to_numpy())
+            except IncompleteBody:
+                for request, _ in months[before : after + 1]:
+                    http.forget(request)
