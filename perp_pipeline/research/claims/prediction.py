@@ -3,7 +3,16 @@
 from __future__ import annotations
 
 from perp_pipeline.research.claims.averages import B_WINDOW
-from perp_pipeline.research.claims.model import NEGATIVE, POSITIVE, Answer, Claim, Expected, Part, Tables
+from perp_pipeline.research.claims.model import (
+    NEGATIVE,
+    POSITIVE,
+    Answer,
+    Claim,
+    Expected,
+    MissingData,
+    Part,
+    Tables,
+)
 from perp_pipeline.research.claims.reading import gather, row_part
 
 
@@ -27,12 +36,18 @@ def moving_average_wins(tables: Tables, period: str) -> Answer:
     """Squared error of the nine-payment average against that of the current premium, out of sample.
 
     Next payment of Binance BTCUSDT, expanding least squares, out_predictor_race. Judged: the moving average
-    beats the instant premium, and the premium through the venue's formula. Shown: each against no-change;
-    Diebold-Mariano statistics are in the table.
+    beats the premium through the venue's formula (the instant premium where no window average is known).
+    Shown: each against no-change; Diebold-Mariano statistics are in the table.
     """
+
+    def against_premium() -> Part:
+        try:
+            return _race(tables, "ma9_vs_premium_formula", period, POSITIVE)
+        except MissingData:
+            return _race(tables, "ma9_vs_premium_instant", period, POSITIVE)
+
     return gather(
-        lambda: _race(tables, "ma9_vs_premium_instant", period, POSITIVE),
-        lambda: _race(tables, "ma9_vs_premium_formula", period, POSITIVE),
+        against_premium,
         lambda: _race(tables, "ma9", period, None),
         lambda: _race(tables, "premium_instant", period, None),
         lambda: _race(tables, "premium_formula", period, None),
