@@ -32,7 +32,7 @@ def datasets(settings: Settings, archives: tuple[PinnedArchive, ...] | None = No
     from perp_pipeline.sources.universe import load_universe
 
     universe = load_universe(settings.universe)
-    gaps = load_known_gaps()
+    gaps = load_known_gaps(settings.universe)
     pinned = load_archives(settings.archives) if archives is None else archives
     return (
         BinanceFunding(universe, gaps),
