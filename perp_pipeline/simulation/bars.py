@@ -42,11 +42,15 @@ def spot_bars(market: SimulatedMarket, venue: str, base: str) -> Bars:
     price = np.round(market.index[:, market.column(base)] * (1.0 + noise), 2)
     typical = 2.0e7 / asset.first_price
     bars = price_bars(market, price, asset.daily_vol, 0.01, name, typical)
+    bars = bars.rows(bars.opened >= market.start_hour)
     return bars.rows(~_outage(bars.opened)) if venue == "binance" else bars
 
 
 def perp_bars(market: SimulatedMarket, perp: Perp) -> Bars:
-    """Hourly trade bars of a perpetual, USD; volume in its base coin."""
+    """Hourly trade bars of a perpetual, USD; volume in its base coin.
+
+    They start a day before the first month: a bar that is stamped by its end belongs to the month it ends in.
+    """
     asset = market.planted.asset(perp.base)
     name = f"trades {perp.venue} {perp.symbol}"
     typical = 6.0e7 / asset.first_price
@@ -62,9 +66,9 @@ def premium_bars(market: SimulatedMarket, perp: Perp) -> Bars:
     first, last = series[rows], series[rows + 1]
     high = np.maximum(first, last) + reach[rows, 0]
     low = np.minimum(first, last) - reach[rows, 1]
-    return Bars(
-        opened, first, np.round(high, 8), np.round(low, 8), last, np.zeros(len(rows), dtype=np.float64)
-    )
+    nothing = np.zeros(len(rows), dtype=np.float64)
+    bars = Bars(opened, first, np.round(high, 8), np.round(low, 8), last, nothing)
+    return bars.rows(opened >= market.start_hour)
 
 
 def price_bars(
@@ -113,8 +117,8 @@ def _on_tick(price: Array, tick: float) -> Array:
 
 
 def _served(market: SimulatedMarket) -> tuple[Index, Index]:
-    """Epoch hours of the bars in the simulated months, and the grid rows of their opens."""
-    opened = np.arange(market.start_hour, market.end_hour, dtype=np.int64)
+    """Epoch hours of the bars from the day before the first month on, and the grid rows of their opens."""
+    opened = np.arange(market.start_hour - HOURS_A_DAY, market.end_hour, dtype=np.int64)
     return opened, market.rows(opened)
 
 

@@ -2,146 +2,85 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date, timedelta
-from functools import cache
-from typing import Any
+from datetime import date
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from perp_pipeline.futures.calendar import contract_months, expires_at, settles_at, us_holidays
 from perp_pipeline.months import Month
 from perp_pipeline.simulation.market import SimulatedMarket
 
 Array = npt.NDArray[np.float64]
 
-_SETTLES_AT = pd.Timedelta(hours=15)
-"""Daily settlement, Chicago time."""
-
-
-@dataclass(frozen=True)
-class Session:
-    """One trading session and its two nearest contracts.
-
-    Attributes:
-        printed_on: the date the public copy files it under: a holiday, where the copy carries it there.
-        days: calendar days to expiry of the front and the second contract.
-    """
-
-    day: date
-    printed_on: date
-    days: tuple[int, int]
+_CLOSED = {(12, 24), (12, 25), (12, 26), (12, 31), (1, 1), (1, 2)}
+"""Month and day of Christmas and New Year, as observed."""
 
 
 @dataclass(frozen=True)
 class CurveRows:
-    """Settled prices of the front (f1) and second (f2) contract, one row per session.
+    """Settled prices of the front (f1) and second (f2) contract, one row per session, ascending.
 
     Attributes:
+        trade_date: the session's own date (naive).
+        printed_on: the date the public copy files it under: a holiday, where the copy carries it there.
+        days: days from the settlement to the expiry of the two contracts, shape (sessions, 2).
         spot: world price of bitcoin at the settlement, USD.
         basis: annual log basis of the session.
     """
 
-    sessions: tuple[Session, ...]
+    trade_date: pd.DatetimeIndex
+    printed_on: pd.DatetimeIndex
+    days: Array
     spot: Array
     basis: Array
     f1: Array
     f2: Array
 
+    @property
+    def filed_right(self) -> npt.NDArray[np.bool_]:
+        """Sessions that the copy files under their own date."""
+        return np.asarray(self.trade_date == self.printed_on, dtype=np.bool_)
+
 
 def curve_rows(market: SimulatedMarket) -> CurveRows:
-    """The sessions of the simulated months with their prices, F = S exp(b * days / 365) on the tick."""
-    found = sessions(market.first_month, market.last_month)
-    settled = pd.DatetimeIndex([session.day for session in found]) + _SETTLES_AT
-    hours = settled.tz_localize("America/Chicago").tz_convert("UTC").as_unit("s").asi8 // 3600
-    rows = market.rows(np.asarray(hours, dtype=np.int64))
+    """The sessions of the simulated months with their prices, F = S exp(b * days / 365) on the tick.
+
+    The front contract is the nearest one whose last trading day is still to come: on that day itself it stops
+    trading before the settlement.
+    """
+    trading, printed = sessions(market.first_month, market.last_month)
+    settled = settles_at(trading.to_series()).dt.tz_localize(None).to_numpy()
+    expiries = contract_months(trading[0], trading[-1])["expiry"]
+    front = np.searchsorted(expiries.to_numpy(), trading.to_numpy(), side="right")
+    ends = expires_at(expiries).dt.tz_localize(None).to_numpy()
+    days = (np.column_stack([ends[front], ends[front + 1]]) - settled[:, None]) / np.timedelta64(1, "D")
+    rows = market.rows(settled.astype("datetime64[h]").astype(np.int64))
     spot, basis = market.index[rows, market.column("BTC")], market.curve_basis()[rows]
     tick = market.planted.curve.tick
-    years = np.array([session.days for session in found]) / 365.0
-    prices = np.round(spot[:, None] * np.exp(basis[:, None] * years) / tick) * tick
-    return CurveRows(found, spot, basis, prices[:, 0], prices[:, 1])
+    prices = np.round(spot[:, None] * np.exp(basis[:, None] * days / 365.0) / tick) * tick
+    return CurveRows(trading, printed, days, spot, basis, prices[:, 0], prices[:, 1])
 
 
-def sessions(first: Month, last: Month) -> tuple[Session, ...]:
-    """Trading sessions of the months, ascending.
+def sessions(first: Month, last: Month) -> tuple[pd.DatetimeIndex, pd.DatetimeIndex]:
+    """Trading sessions of the months, and the dates that the public copy files them under.
 
-    On holidays without a settlement the public copy prints the next session's prices under the holiday's
-    date, and then nothing under that session's own date.
+    On US holidays without a settlement the copy prints the next session's prices under the holiday's date,
+    and nothing under that session's own date. On Good Friday, at Christmas and at New Year it prints nothing.
     """
-    closed, carried = closed_days(first, last), carried_days(first, last)
-    days = [day.date() for day in pd.bdate_range(first.start.date(), last.end.date(), inclusive="left")]
-    trading = [day for day in days if day not in closed and day not in carried]
-    out = []
-    for day in trading:
-        eve = day - timedelta(days=1)
-        while eve.weekday() >= 5:
-            eve -= timedelta(days=1)
-        printed = eve if eve in carried and Month(eve.year, eve.month) >= first else day
-        out.append(Session(day, printed, days_to_expiry(day)))
-    return tuple(out)
+    weekdays = pd.bdate_range(first.start.date(), last.end.date(), inclusive="left", unit="us")
+    holidays = {day for year in range(first.year, last.year + 1) for day in us_holidays(year)}
+    trading = weekdays[[day.date() not in holidays for day in weekdays]]
+    printed = trading.to_series().reset_index(drop=True)
+    for holiday in weekdays.difference(trading):
+        following = int(np.searchsorted(trading, holiday))
+        if following < len(trading) and not _without_session(holiday.date()):
+            printed[following] = holiday
+    return trading, pd.DatetimeIndex(printed)
 
 
-def days_to_expiry(day: date) -> tuple[int, int]:
-    """Calendar days to the two nearest expiries after ``day``.
-
-    A contract that expires on ``day`` stops trading before the settlement: it is not one of them.
-    """
-    months = [Month(day.year, day.month) + k for k in range(4)]
-    ahead = [expiry for expiry in map(last_trading_day, months) if expiry > day]
-    return (ahead[0] - day).days, (ahead[1] - day).days
-
-
-@cache
-def last_trading_day(month: Month) -> date:
-    """Last Friday of the month, or the day before it that is a business day in London and New York."""
-    day = (month.end - timedelta(days=1)).date()
-    while day.weekday() != 4:
-        day -= timedelta(days=1)
-    closed = closed_days(month, month)
-    while day in closed or day.weekday() >= 5:
-        day -= timedelta(days=1)
-    return day
-
-
-def closed_days(first: Month, last: Month) -> frozenset[date]:
-    """Days without any session: New Year, Good Friday, Christmas, each as observed."""
-    from pandas.tseries.holiday import GoodFriday, Holiday, nearest_workday, sunday_to_monday
-
-    rules = (
-        Holiday("New Year", month=1, day=1, observance=sunday_to_monday),
-        GoodFriday,
-        Holiday("Christmas", month=12, day=25, observance=nearest_workday),
-    )
-    return _days(rules, first, last)
-
-
-def carried_days(first: Month, last: Month) -> frozenset[date]:
-    """US holidays that trade without a settlement of their own."""
-    from pandas.tseries.holiday import (
-        Holiday,
-        USLaborDay,
-        USMartinLutherKingJr,
-        USMemorialDay,
-        USPresidentsDay,
-        USThanksgivingDay,
-        nearest_workday,
-    )
-
-    rules = (
-        USMartinLutherKingJr,
-        USPresidentsDay,
-        USMemorialDay,
-        Holiday("Juneteenth", month=6, day=19, start_date="2022-01-01", observance=nearest_workday),
-        Holiday("Independence Day", month=7, day=4, observance=nearest_workday),
-        USLaborDay,
-        USThanksgivingDay,
-    )
-    return _days(rules, first, last)
-
-
-def _days(rules: Iterable[Any], first: Month, last: Month) -> frozenset[date]:
-    # A month on either side: an eve or a next session may lie across the end of the span.
-    start, end = ((first - 1).start.replace(tzinfo=None), (last + 1).end.replace(tzinfo=None))
-    return frozenset(day.date() for rule in rules for day in rule.dates(start, end))
+def _without_session(holiday: date) -> bool:
+    good_friday = holiday.month in (3, 4) and holiday.weekday() == 4
+    return good_friday or (holiday.month, holiday.day) in _CLOSED

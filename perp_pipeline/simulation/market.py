@@ -152,7 +152,7 @@ class SimulatedMarket:
 
     @cached_property
     def index(self) -> Array:
-        """World price (USD) at each grid hour; columns BTC, ETH. ``first_price`` is that of the span's start."""
+        """World price (USD) at each grid hour; columns BTC, ETH. ``first_price`` is that of the start."""
         drift = [(a.mean_annual - 0.5 * a.daily_vol**2 * 365.0) / HOURS_A_YEAR for a in self.planted.assets]
         path = np.cumsum(self.shocks + np.array(drift), axis=0)
         prices = np.array([asset.first_price for asset in self.planted.assets])

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from datetime import date
 from functools import cached_property, lru_cache
 
 import httpx
@@ -15,7 +16,11 @@ import httpx
 from perp_pipeline.simulation.market import SimulatedMarket
 from perp_pipeline.simulation.venues import binance_archive, binance_rest, bitmex, files
 from perp_pipeline.simulation.wire import Answer, Asked, html_answer
-from perp_pipeline.sources.pinned import PinnedArchive, load_archives
+from perp_pipeline.sources.pinned import PinnedArchive, Roll, load_archives
+from perp_pipeline.sources.universe import Universe, load_universe
+
+_ROLL = Roll(date(2017, 12, 18), 0)
+"""The simulated copy of the futures curve shows the next contract from a contract's last trading day on."""
 
 
 class SimulatedVenues:
@@ -77,5 +82,32 @@ def simulated_archives(market: SimulatedMarket) -> tuple[PinnedArchive, ...]:
         answer = venues.answer(archive.url)
         if answer.status == 200:
             digest = hashlib.sha256(answer.body).hexdigest()
-            found.append(replace(archive, sha256=digest, notes="Simulated."))
+            rolls = (_ROLL,) if archive.rolls else ()
+            found.append(replace(archive, sha256=digest, rolls=rolls, notes="Simulated."))
     return tuple(found)
+
+
+def simulated_universe(market: SimulatedMarket) -> Universe:
+    """The declared instruments and price series that the simulated market has."""
+    declared = load_universe()
+    perps = {(perp.venue, perp.symbol) for perp in market.planted.perps}
+    spot = {("binance", f"{asset.base}USDT") for asset in market.planted.assets}
+    return Universe(
+        tuple(entry for entry in declared.instruments if (entry.venue, entry.symbol) in perps),
+        tuple(
+            entry
+            for entry in declared.bars
+            if (entry.venue, entry.symbol) in (spot if entry.market == "spot" else perps)
+        ),
+        declared.announced_ahead,
+    )
+
+
+@dataclass(frozen=True)
+class OpenMarket:
+    """A simulated market with all that a run needs to take it for the real one."""
+
+    market: SimulatedMarket
+    transport: SimulatedTransport
+    archives: tuple[PinnedArchive, ...]
+    universe: Universe

@@ -81,8 +81,8 @@ class Truth:
         realised_quanto_covariance_annual: sample covariance of the index's 8-hour simple returns, a year.
         quanto_net_annual: population mean of ETHUSD funding beyond the covariance.
         cme_mean_basis: population mean of the annual log basis.
-        cme_mean_annual: population mean of each method over this market's sessions: ``calendar_x12``
-            (F2/F1 - 1) * 12 and ``calendar`` (F2/F1 - 1) * 365 / (T2 - T1).
+        cme_mean_annual: population mean of each method over the sessions that the public copy files under
+            their own date: ``calendar_x12`` (F2/F1 - 1) * 12, ``calendar`` (F2/F1 - 1) * 365 / (T2 - T1).
         realised_cme_mean_annual: means of the same over the prices as printed.
         realised_reference_rates: mean of each FRED series as a fraction a year over the simulated months.
     """
@@ -194,12 +194,12 @@ def _population_curve(planted: Planted, rows: CurveRows) -> dict[str, float]:
     """E[exp(b D) - 1] for Gaussian b and the sessions' own days between the contracts, D in years."""
     curve = planted.curve
     variance = curve.sd**2 + curve.prior_month**2 * planted.btc.daily_vol**2 * 30
-    years = np.array([second - front for front, second in (s.days for s in rows.sessions)]) / 365.0
+    years = np.diff(rows.days[rows.filed_right], axis=1)[:, 0] / 365.0
     growth = np.expm1(curve.mean * years + 0.5 * variance * years**2)
     return {"calendar_x12": float((growth * 12.0).mean()), "calendar": float((growth / years).mean())}
 
 
 def _realised_curve(rows: CurveRows) -> dict[str, float]:
-    years = np.array([second - front for front, second in (s.days for s in rows.sessions)]) / 365.0
-    spread = rows.f2 / rows.f1 - 1.0
+    years = np.diff(rows.days[rows.filed_right], axis=1)[:, 0] / 365.0
+    spread = (rows.f2 / rows.f1 - 1.0)[rows.filed_right]
     return {"calendar_x12": float(spread.mean() * 12.0), "calendar": float((spread / years).mean())}

@@ -155,8 +155,8 @@ class Files:
         """``date,f1_close,f2_close``, whole dollars, with the dates that the copy files sessions under."""
         rows = curve_rows(self.market)
         lines = [
-            f"{session.printed_on:%Y-%m-%d},{front:.0f},{second:.0f}\n"
-            for session, front, second in zip(rows.sessions, rows.f1, rows.f2, strict=True)
+            f"{day:%Y-%m-%d},{front:.0f},{second:.0f}\n"
+            for day, front, second in zip(rows.printed_on, rows.f1, rows.f2, strict=True)
         ]
         return ("date,f1_close,f2_close\n" + "".join(lines)).encode()
 
