@@ -24,12 +24,16 @@ FUNDING = (
     Step(
         contracts.get("core_funding_payments"),
         core_funding_payments,
-        # A payment's interval is read off the spacing to the one before it.
-        (
-            Input("raw_binance_funding", before=1),
-            Input("raw_bitmex_funding", before=1),
-            Input("raw_pinned_funding", before=1, optional=True),
-            Input("raw_bitmex_bucketed", before=1, optional=True),
+        # A payment's interval is read off the spacing to the one before it, a price that stands still off its
+        # neighbours on both sides. No venue is needed: before 2019-09 there is one only, and one may refuse.
+        tuple(
+            Input(table, before=1, after=1, optional=True)
+            for table in (
+                "raw_binance_funding",
+                "raw_bitmex_funding",
+                "raw_pinned_funding",
+                "raw_bitmex_bucketed",
+            )
         ),
         parameters=("universe",),
         chapter="funding",

@@ -80,6 +80,8 @@ CORE_FUNDING_PAYMENTS = Contract(
     key=("venue", "symbol", "paid_at"),
     time="paid_at",
     partition_by=("venue",),
+    # Months before the first contract was listed.
+    may_be_empty=True,
     columns=(
         _VENUE,
         _SYMBOL,
