@@ -7,7 +7,17 @@ from importlib import import_module
 
 from perp_pipeline.contracts.model import Column, Contract, RowCheck, Severity
 
-MODULES = ("raw_funding", "raw_prices", "funding", "prices", "rates", "amm", "results", "research")
+MODULES = (
+    "raw_funding",
+    "raw_prices",
+    "funding",
+    "prices",
+    "rates",
+    "amm",
+    "results",
+    "research",
+    "positions",
+)
 """Modules of this package that declare tables, each in a tuple ``TABLES``."""
 
 

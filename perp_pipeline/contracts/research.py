@@ -1,4 +1,4 @@
-"""Result tables of the estimators: regressions, lead-lag, predictor race, quanto, house money, sides."""
+"""Result tables on what moves and what foretells funding: regressions, lead-lag, predictor race."""
 
 from __future__ import annotations
 
@@ -30,14 +30,15 @@ def _p_agrees_with_interval(frame: pd.DataFrame) -> pd.Series:
 OUT_REGRESSIONS = Contract(
     name="out_regressions",
     doc=(
-        "Daily funding on the same day's return and on the return of the days before, f(d) = a + b1 r(d) + "
-        "b2 R(d-h..d-1) [+ c f(d-1)], by ordinary least squares with Newey-West covariance; the same for "
-        "CME-implied rates as the placebo; and what persistence alone gives. spec: h{days of the prior "
-        "window}_{accrual, calendar, announced, settle-<CME method>}[_lagged][_std][_lags{bandwidth}]; "
-        "_std rows are in standard deviations. Rows of spec ..._null-{fitted, ar99, sameday} describe the "
-        "simulated null distribution of the standardised effects: estimate, se and interval are its mean, "
-        "standard deviation and 2.5 to 97.5 % quantiles, t and p place the real effect in it, n counts the "
-        "draws; terms size_... are the shares of draws that the 5 % test rejects."
+        "Daily funding on the same day's return and on the return of the days before, f(d) = a + b1 r(d) "
+        "+ b2 R(d-h..d-1) [+ c f(d-1)], by ordinary least squares with Newey-West covariance; the same "
+        "for CME-implied rates as the placebo; and what persistence alone gives. spec: h{days of the "
+        "prior window}_{accrual, calendar, announced, settle-<CME "
+        "method>}[_lagged][_std][_lags{bandwidth}]; _std rows are in standard deviations. Rows of spec "
+        "..._null-{fitted, ar99, sameday} describe the simulated null distribution of the standardised "
+        "effects: estimate, se and interval are its mean, standard deviation and 2.5 to 97.5 % quantiles, "
+        "t and p place the real effect in it, n counts the draws; terms size_... are the shares of draws "
+        "that the 5 % test rejects."
     ),
     grain="one coefficient or contrast of one regression, venue, base and period",
     key=("venue", "base", "spec", "term", "period"),
@@ -101,11 +102,11 @@ OUT_LEAD_LAG = Contract(
     doc=(
         "Funding, dated by when it was announced, beside the spot returns before, during and after. Kinds "
         "past3d, contemporaneous, future3d (lag 0): correlation of the rate with P(t)/P(t-3d)-1, "
-        "P(t+1)/P(t)-1 and P(t+1+3d)/P(t+1)-1, t+1 one interval after the announcement t; past3d_minus_... : "
-        "differences of these. decile (lag 1 to 10): mean annual rate by decile of past3d; decile_past3d and "
-        "so on: mean return by decile of the rate, equal rates in one decile. xcorr_daily (lag -30 to 30): "
-        "correlation of the mean rate announced on a day with the return of the day lag days later; negative "
-        "lags: the return came first."
+        "P(t+1)/P(t)-1 and P(t+1+3d)/P(t+1)-1, t+1 one interval after the announcement t; "
+        "past3d_minus_... : differences of these. decile (lag 1 to 10): mean annual rate by decile of "
+        "past3d; decile_past3d and so on: mean return by decile of the rate, equal rates in one decile. "
+        "xcorr_daily (lag -30 to 30): correlation of the mean rate announced on a day with the return of "
+        "the day lag days later; negative lags: the return came first."
     ),
     grain="one statistic at one lag or decile, symbol and period",
     key=("venue", "symbol", "kind", "lag", "period"),
@@ -148,4 +149,52 @@ OUT_LEAD_LAG = Contract(
     may_be_empty=True,
 )
 
-TABLES: Final = (OUT_REGRESSIONS, OUT_LEAD_LAG)
+OUT_PREDICTOR_RACE = Contract(
+    name="out_predictor_race",
+    doc=(
+        "How well funding is forecast out of sample, made at each announcement from what was then known. "
+        "estimate is 1 - SSE / SSE of no change (the last announced rate); for predictors named a_vs_b it "
+        "is 1 - SSE(a) / SSE(b). Predictors: last, ma3, ma9, ma21, ma90 (means over 24, 72, 168, 720 "
+        "hours), premium_instant, premium_formula (through the venue's map), premium_window_{h}h_left and "
+        "premium_instant_{h}h_left (h hours before the payment). Schemes: direct (the predictor is the "
+        "forecast), expanding and rolling (365 days) least squares. OLS forecasts from the last rate nest "
+        "no change, for which Diebold-Mariano is conservative."
+    ),
+    grain="one target, predictor and scheme of one symbol and period",
+    key=("venue", "symbol", "target", "predictor", "scheme", "period"),
+    columns=(
+        _VENUE,
+        _SYMBOL,
+        Column(
+            "target",
+            "string",
+            "first unannounced payment, or the mean of those of the next 1, 7, 30 days",
+            values=("next", "mean_1d", "mean_7d", "mean_30d"),
+        ),
+        Column("predictor", "string", "what the forecast is made from"),
+        Column("scheme", "string", "how", values=("direct", "expanding", "rolling")),
+        _PERIOD,
+        _BASE,
+        *estimate_columns("share of the squared error", what="out-of-sample R2"),
+        Column(
+            "dm_stat",
+            "float64",
+            "Diebold-Mariano statistic, Newey-West; positive: the predictor is better",
+            "1",
+            nullable=True,
+        ),
+        _probability("dm_p", "its two-sided p value, calibrated to fixed-b"),
+    ),
+    checks=(
+        *RESULT_CHECKS,
+        RowCheck(
+            "at_most_one",
+            "R2 is at most 1",
+            lambda frame: frame["estimate"] <= 1.0,
+            "squared errors cannot be negative: fix the estimator",
+        ),
+    ),
+    may_be_empty=True,
+)
+
+TABLES: Final = (OUT_REGRESSIONS, OUT_LEAD_LAG, OUT_PREDICTOR_RACE)

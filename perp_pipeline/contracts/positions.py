@@ -1,0 +1,206 @@
+"""Result tables on what positions pay and earn: quanto contracts, funding after gains, sides."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import pandas as pd
+
+from perp_pipeline.contracts.model import Column, Contract, RowCheck, Severity
+from perp_pipeline.contracts.results import RESULT_CHECKS, estimate_columns
+
+_PERIOD = Column("period", "string", "all, 2021, 2021-02 or 2019-09..2022-06 (both months included)")
+_VENUE = Column("venue", "string", "venue of the rate")
+_BASE = Column("base", "string", "asset that the contract follows (BTC, ETH)")
+_SYMBOL = Column("symbol", "string", "the venue's own symbol")
+
+QUANTO_QUANTITIES: Final = (
+    "asset_return",
+    "perp_return",
+    "difference",
+    "covariance",
+    "product_of_means",
+    "vol_base",
+    "vol_margin",
+    "corr",
+)
+
+
+def _corr_bounded(frame: pd.DataFrame) -> pd.Series:
+    return ~frame["quantity"].isin(["corr", "corr_log"]) | frame["estimate"].abs().le(1.0 + 1e-12)
+
+
+def _identity(frame: pd.DataFrame) -> pd.Series:
+    """perp_return = asset_return + covariance + product_of_means, arithmetic, wherever all are there."""
+    by = ["symbol", "frequency", "period"]
+    parts = frame[frame["quantity"].isin(["asset_return", "perp_return", "covariance", "product_of_means"])]
+    wide = parts.set_index([*by, "quantity"])["estimate"].unstack("quantity")
+    if wide.empty or wide.shape[1] < 4:
+        return pd.Series(True, index=frame.index)
+    gap = wide["perp_return"] - wide["asset_return"] - wide["covariance"] - wide["product_of_means"]
+    good = (gap.abs() <= 1e-9) | gap.isna()
+    checked = frame["quantity"] == "perp_return"
+    at = pd.MultiIndex.from_frame(frame[by])
+    return ~checked | pd.Series(good.reindex(at).fillna(True).to_numpy(dtype=bool), index=frame.index)
+
+
+OUT_QUANTO = Contract(
+    name="out_quanto",
+    doc=(
+        "Quanto perpetuals (BitMEX ETHUSD: dollar price, paid in bitcoin). Dollar return rE (1 + rB); "
+        "difference = perp_return - asset_return = covariance + product_of_means; net_funding = funding - "
+        "covariance over the windows that have both. Frequencies 8h and daily use spot prices, 8h_perp "
+        "and daily_perp the venue's traded prices; positions are rebalanced at the frequency. Quantities "
+        "ending in _log are of log returns, the others of simple returns. linear_minus_inverse: funding "
+        "of the venue's linear contract (symbol) less that of its inverse one. Periods hold the windows "
+        "that start in them."
+    ),
+    grain="one quantity of one symbol, frequency and period",
+    key=("symbol", "frequency", "quantity", "period"),
+    columns=(
+        _SYMBOL,
+        Column(
+            "frequency",
+            "string",
+            "length of a window, and the prices",
+            values=("8h", "daily", "8h_perp", "daily_perp"),
+        ),
+        Column(
+            "quantity",
+            "string",
+            "what is estimated; the table's description has the definitions",
+            values=(
+                *QUANTO_QUANTITIES,
+                *(f"{name}_log" for name in QUANTO_QUANTITIES),
+                "funding",
+                "net_funding",
+                "linear_minus_inverse",
+            ),
+        ),
+        _PERIOD,
+        _VENUE,
+        _BASE,
+        *estimate_columns("fraction a year; 1 for corr", what="see quantity"),
+        Column(
+            "n_kept_out",
+            "int64",
+            "prices of the period that were zero, negative or stood still, and did not enter",
+            "count",
+            low=0,
+        ),
+    ),
+    checks=(
+        *RESULT_CHECKS,
+        RowCheck("corr_bounded", "a correlation lies in -1..1", _corr_bounded, "the estimator is broken"),
+        RowCheck(
+            "mean_of_product",
+            "perp return = asset return + covariance + product of means",
+            _identity,
+            "returns of different windows were mixed",
+        ),
+        RowCheck(
+            "few_kept_out",
+            "fewer than 1 % of the prices were kept out",
+            lambda frame: frame["n_kept_out"] <= 0.01 * frame["n"],
+            "a bad price source: look at the rows that were dropped",
+            Severity.WARN,
+        ),
+    ),
+    may_be_empty=True,
+)
+
+
+def _share_bounded(frame: pd.DataFrame, column: str) -> pd.Series:
+    share = frame[column].str.contains("share", regex=False)
+    return ~share | frame["estimate"].between(-1e-12, 1.0 + 1e-12)
+
+
+OUT_HOUSE_MONEY = Contract(
+    name="out_house_money",
+    doc=(
+        "Daily funding after gains and losses. past_return_{7, 30, 90}d: mean funding by decile (d01 "
+        "lowest) of the spot return over the days before, deciles of the period; drawdown_365d: by how "
+        "far the day begins below the highest price of the year before; all/mean: mean funding; "
+        "share_above_50pct, share_above_default, share_negative: shares of the days."
+    ),
+    grain="one bucket of one symbol and period",
+    key=("venue", "symbol", "bucket_kind", "bucket", "period"),
+    columns=(
+        _VENUE,
+        _SYMBOL,
+        Column(
+            "bucket_kind",
+            "string",
+            "what the days are sorted by, or the share",
+            values=(
+                "all",
+                "share_above_50pct",
+                "share_above_default",
+                "share_negative",
+                "past_return_7d",
+                "past_return_30d",
+                "past_return_90d",
+                "drawdown_365d",
+            ),
+        ),
+        Column("bucket", "string", "d01 to d10, d10_minus_d01; 0_5pct to over_60pct; mean; all"),
+        _PERIOD,
+        _BASE,
+        *estimate_columns("fraction a year; share of the days for share_...", what="mean funding, or share"),
+    ),
+    checks=(
+        *RESULT_CHECKS,
+        RowCheck(
+            "share_bounded",
+            "a share lies in 0..1",
+            lambda frame: _share_bounded(frame, "bucket_kind"),
+            "the estimator is broken",
+        ),
+    ),
+    may_be_empty=True,
+)
+
+OUT_SIDES = Contract(
+    name="out_sides",
+    doc=(
+        "Which side pays. share_default: payments of exactly 0.01 % per 8 hours, pro rata; "
+        "share_above_default, share_below_default: the other payments; share_negative: longs are paid. "
+        "sd_premium: standard deviation of the mean premium of a window. long_share: longs' part of the "
+        "open interest, daily; share_days_long: days on which it is above one half."
+    ),
+    grain="one quantity of one venue, base and period",
+    key=("venue", "base", "quantity", "period"),
+    columns=(
+        _VENUE,
+        Column("base", "string", "asset that the contract follows; ALL where the source adds up all assets"),
+        Column(
+            "quantity",
+            "string",
+            "what is estimated",
+            values=(
+                "share_default",
+                "share_above_default",
+                "share_below_default",
+                "share_negative",
+                "sd_premium",
+                "long_share",
+                "share_days_long",
+            ),
+        ),
+        _PERIOD,
+        Column("symbol", "string", "the contract: the one of this venue and base with the longest history"),
+        *estimate_columns("share; fraction for sd_premium", what="see quantity", low=0.0),
+    ),
+    checks=(
+        *RESULT_CHECKS,
+        RowCheck(
+            "share_bounded",
+            "a share lies in 0..1",
+            lambda frame: _share_bounded(frame, "quantity"),
+            "the estimator is broken",
+        ),
+    ),
+    may_be_empty=True,
+)
+
+TABLES: Final = (OUT_QUANTO, OUT_HOUSE_MONEY, OUT_SIDES)

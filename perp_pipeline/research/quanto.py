@@ -1,0 +1,368 @@
+"""What a quanto perpetual earns and what funding takes back: out_quanto (claims 34 to 40).
+
+BitMEX ETHUSD pays in bitcoin, 1e-6 XBT per dollar, so its dollar return is ``rE (1 + rB)`` and its mean
+exceeds the asset's by ``E[rE rB]``: the covariance (divisor n) plus the product of the means, reported apart.
+
+``frequency`` is ``8h`` or ``daily`` on spot prices, ``8h_perp`` or ``daily_perp`` on the venue's own traded
+prices (for ``8h_perp`` bitcoin is at spot where the venue's is missing). Positions are rebalanced at the
+frequency. Means and variances are a year's (1095 or 365 periods), arithmetic; quantities ending in ``_log``
+are those of log returns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from perp_pipeline.research.daily import main_symbols
+from perp_pipeline.research.periods import standard_periods
+from perp_pipeline.research.series import COMPLETE, bounds, utc
+from perp_pipeline.research.statistics import (
+    Array,
+    correlation_influence,
+    hac_influence,
+    hac_lags,
+)
+from perp_pipeline.steps import DROPPED_COLUMNS, Built
+from perp_pipeline.theory.quanto import dollar_return
+
+PERIODS_A_YEAR = {"8h": 1095.0, "daily": 365.0}
+C19_WINDOW = "2017-06..2019-03"
+"""From June 2017 to the last full month before the April 2019 post."""
+
+FROZEN_RUN = 3
+"""So many equal prices in a row are a feed that stands still: all but the first are kept out."""
+
+COPY_SHARE = 0.99
+"""Two contracts whose rates are equal this often are one series under two names: no evidence of a spread."""
+
+MIN_ROWS = 90
+_LAG_DAYS = 30
+
+COLUMNS = [
+    "symbol",
+    "frequency",
+    "quantity",
+    "period",
+    "venue",
+    "base",
+    "estimate",
+    "se",
+    "ci_low",
+    "ci_high",
+    "n",
+    "window_start",
+    "window_end",
+    "hac_lags",
+    "n_kept_out",
+]
+
+
+@dataclass(frozen=True)
+class Prices:
+    """Prices on a regular grid, cleaned.
+
+    Attributes:
+        close: USD, by naive UTC time, every grid point; NaN where missing or kept out.
+        dropped: rows kept out, with the columns of :data:`perp_pipeline.steps.DROPPED_COLUMNS` and ``time``.
+    """
+
+    close: pd.Series
+    dropped: pd.DataFrame
+
+
+def out_quanto(
+    *,
+    core_funding_payments: pd.DataFrame,
+    core_funding_8h: pd.DataFrame,
+    core_funding_daily: pd.DataFrame,
+    core_returns_8h: pd.DataFrame,
+    raw_bitmex_bucketed: pd.DataFrame | None = None,
+    periods: Iterable[str] = (),
+) -> Built:
+    """Returns, covariances, volatilities and funding of quanto contracts whose asset has prices.
+
+    Prices that are zero or negative, or that stand still, do not enter: they are named in ``dropped`` and
+    counted in ``n_kept_out``.
+
+    Args:
+        raw_bitmex_bucketed: traded prices of the venue; without it the ``_perp`` frequencies are missing.
+        periods: periods wanted beside the standard ones.
+    """
+    rows: list[dict[str, Any]] = []
+    dropped: list[pd.DataFrame] = []
+    extra = (C19_WINDOW, *periods)
+    spot = {
+        (str(base), frequency): _spot_prices(core_returns_8h, str(base), frequency)
+        for base in core_returns_8h["base"].unique()
+        for frequency in PERIODS_A_YEAR
+    }
+    dropped += [prices.dropped for (_, frequency), prices in spot.items() if frequency == "8h"]
+    contracts = core_funding_payments[core_funding_payments["contract_type"] == "quanto"]
+    for (venue, symbol), payments in contracts.groupby(["venue", "symbol"], observed=True):
+        base = str(payments["base"].iloc[0])
+        margin = str(payments["margin_asset"].iloc[0]).replace("XBT", "BTC")
+        if (base, "8h") not in spot or (margin, "8h") not in spot:
+            continue
+        about = {"venue": venue, "symbol": symbol, "base": base}
+        funding = {
+            "8h": _funding(core_funding_8h, venue, symbol, "window_end"),
+            "daily": _funding(core_funding_daily, venue, symbol, "day"),
+        }
+        sets = [
+            (frequency, frequency, spot[base, frequency], spot[margin, frequency])
+            for frequency in PERIODS_A_YEAR
+        ]
+        if raw_bitmex_bucketed is not None and venue == "bitmex":
+            for frequency, bar in (("8h", "1h"), ("daily", "1d")):
+                own = _traded_prices(raw_bitmex_bucketed, str(symbol), bar, frequency)
+                coin = _traded_prices(raw_bitmex_bucketed, "XBTUSD", bar, frequency)
+                dropped += [own.dropped] if coin.close.empty else [own.dropped, coin.dropped]
+                sets.append(
+                    (
+                        frequency,
+                        f"{frequency}_perp",
+                        own,
+                        spot[margin, frequency] if coin.close.empty else coin,
+                    )
+                )
+        for frequency, name, asset, coin in sets:
+            if not asset.close.empty:
+                rows += [
+                    about | {"frequency": name} | row
+                    for row in _quantities(asset, coin, funding[frequency], frequency, extra)
+                ]
+    copies = _copies(core_funding_payments)
+    dropped.append(copies)
+    copied = {str(key) for key in copies["key"]}
+    rows += [
+        row
+        for row in _margin_spreads(core_funding_payments, core_funding_8h, core_funding_daily, extra)
+        if f"{row['venue']} {row['symbol']}" not in copied
+    ]
+    named = [part for part in dropped if len(part)]
+    out = pd.concat(named)[list(DROPPED_COLUMNS)] if named else pd.DataFrame(columns=list(DROPPED_COLUMNS))
+    return Built(pd.DataFrame(rows, columns=COLUMNS), out.drop_duplicates(ignore_index=True))
+
+
+def clean_prices(close: pd.Series, table: str, name: str) -> Prices:
+    """Take out prices that cannot be prices.
+
+    Args:
+        close: by naive UTC time, ascending, on a regular grid; NaN where missing.
+        table, name: where the prices come from, for the account of what was dropped.
+    """
+    zero = close <= 0
+    values = close.where(~zero)
+    run = (values != values.shift()).cumsum()
+    length = values.groupby(run).transform("size")
+    first = run != run.shift()
+    frozen = (length >= FROZEN_RUN) & ~first & values.notna()
+    reasons = {"zero or negative price": zero, "the price stands still": frozen}
+    dropped = pd.concat(
+        [
+            pd.DataFrame({"table": table, "time": bad.index[bad], "reason": reason})
+            for reason, bad in reasons.items()
+        ]
+    )
+    dropped["key"] = [f"{name} {stamp:%Y-%m-%dT%H:%M:%SZ}" for stamp in dropped["time"]]
+    return Prices(values.where(~frozen), dropped)
+
+
+def _spot_prices(core_returns_8h: pd.DataFrame, base: str, frequency: str) -> Prices:
+    rows = core_returns_8h[core_returns_8h["base"] == base]
+    return _on_grid(
+        rows["window_end"], rows["close"].to_numpy(dtype=np.float64), frequency, "core_returns_8h", base
+    )
+
+
+def _traded_prices(raw_bitmex_bucketed: pd.DataFrame, symbol: str, bar: str, frequency: str) -> Prices:
+    """Closes of BitMEX's bars; their time stamp is the end of the bar."""
+    rows = raw_bitmex_bucketed[
+        (raw_bitmex_bucketed["symbol"] == symbol) & (raw_bitmex_bucketed["bin_size"] == bar)
+    ]
+    values = rows["close"].to_numpy(dtype=np.float64)
+    return _on_grid(rows["timestamp"], values, frequency, "raw_bitmex_bucketed", f"{symbol} {bar}")
+
+
+def _on_grid(times: pd.Series, values: Array, frequency: str, table: str, name: str) -> Prices:
+    step = pd.Timedelta(8 if frequency == "8h" else 24, "h")
+    index = pd.DatetimeIndex(times.dt.tz_convert("UTC").dt.tz_localize(None))
+    series = pd.Series(values, index)[index == index.floor(step)].sort_index()
+    if len(series):
+        series = series.reindex(pd.date_range(series.index[0], series.index[-1], freq=step))
+    return clean_prices(series, table, name)
+
+
+def _funding(table: pd.DataFrame, venue: str, symbol: str, time: str) -> pd.Series:
+    """Simple annual funding by the end of its window (naive UTC); uncovered windows are absent."""
+    rows = table[(table["venue"] == venue) & (table["symbol"] == symbol) & (table["coverage"] >= COMPLETE)]
+    stamps = (
+        rows["day"] + pd.Timedelta(1, "D")
+        if time == "day"
+        else rows[time].dt.tz_convert("UTC").dt.tz_localize(None)
+    )
+    return pd.Series(rows["rate_annual"].to_numpy(dtype=np.float64), pd.DatetimeIndex(stamps))
+
+
+def _quantities(
+    asset: Prices, margin: Prices, funding: pd.Series, frequency: str, extra: Iterable[str]
+) -> Iterator[dict[str, Any]]:
+    per_year = PERIODS_A_YEAR[frequency]
+    r_asset = asset.close / asset.close.shift(1) - 1.0
+    r_margin = (margin.close / margin.close.shift(1) - 1.0).reindex(r_asset.index)
+    both = r_asset.notna() & r_margin.notna()
+    if not both.any():
+        return
+    times = r_asset.index[both]
+    e, b = r_asset[both].to_numpy(), r_margin[both].to_numpy()
+    f = funding.reindex(times).to_numpy()
+    # A window belongs to the period it starts in, like the payment of 00:00 to the day before.
+    starts = (times - pd.Timedelta(24 * 365 / per_year, "h")).to_numpy()
+    bad = np.concatenate([part.dropped["time"].to_numpy() for part in (asset, margin)])
+    for period in standard_periods(pd.Timestamp(starts[0]), pd.Timestamp(starts[-1]), extra):
+        span = bounds(starts, period)
+        kept_out = len(np.sort(bad)[bounds(np.sort(bad), period)])
+        for name, values, chosen in _estimates(e[span], b[span], f[span], per_year):
+            when = starts[span][chosen]
+            n = len(when)
+            if n < MIN_ROWS:
+                continue
+            lags = min(max(hac_lags(n), round(_LAG_DAYS * per_year / 365)), n // 3)
+            found = hac_influence(values[0], values[1], lags)
+            yield {
+                "quantity": name,
+                "period": period,
+                **vars(found),
+                "window_start": utc(when[0]),
+                "window_end": utc(when[-1]),
+                "n_kept_out": kept_out,
+            }
+
+
+def _estimates(
+    e: Array, b: Array, f: Array, per_year: float
+) -> Iterator[tuple[str, tuple[float, Array], Array]]:
+    """Name, (estimate, influence) and rows used of every quantity."""
+    every = np.ones(len(e), dtype=bool)
+    if len(e) < MIN_ROWS or not (e.std() and b.std()):
+        return
+    perp = dollar_return(e, b)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        logs = (np.log1p(e), np.log1p(b), np.log1p(perp))
+    for suffix, (x, y, z) in {"": (e, b, perp), "_log": logs}.items():
+        c = covariance(x, y)
+        scaled = {
+            "asset_return": mean(x),
+            "perp_return": mean(z),
+            "difference": mean(z - x),
+            "covariance": c,
+            "product_of_means": product_of_means(x, y),
+        }
+        for name, (value, influence) in scaled.items():
+            yield name + suffix, (value * per_year, influence * per_year), every
+        for name, series in (("vol_base", x), ("vol_margin", y)):
+            value, influence = deviation(series)
+            yield name + suffix, (value * per_year**0.5, influence * per_year**0.5), every
+        yield "corr" + suffix, correlation_influence(x, y), every
+    known = np.isfinite(f)
+    if known.sum() >= MIN_ROWS:
+        rate = mean(f[known])
+        value, influence = covariance(e[known], b[known])
+        yield "funding", rate, known
+        yield "net_funding", (rate[0] - value * per_year, rate[1] - influence * per_year), known
+
+
+def mean(x: Array) -> tuple[float, Array]:
+    """Mean and influence."""
+    value = float(x.mean())
+    return value, x - value
+
+
+def covariance(x: Array, y: Array) -> tuple[float, Array]:
+    """Covariance (divisor n) and influence."""
+    product = (x - x.mean()) * (y - y.mean())
+    value = float(product.mean())
+    return value, product - value
+
+
+def product_of_means(x: Array, y: Array) -> tuple[float, Array]:
+    """Product of the means and influence."""
+    mx, my = float(x.mean()), float(y.mean())
+    return mx * my, mx * (y - my) + my * (x - mx)
+
+
+def deviation(x: Array) -> tuple[float, Array]:
+    """Standard deviation (divisor n) and influence."""
+    square = (x - x.mean()) ** 2
+    value = float(square.mean()) ** 0.5
+    return value, (square - value**2) / (2.0 * value)
+
+
+def _copies(payments: pd.DataFrame) -> pd.DataFrame:
+    """Linear contracts whose rates repeat those of the venue's inverse contract on the same base."""
+    found: list[dict[str, str]] = []
+    rates = payments.set_index("paid_at")["rate"]
+    kinds = payments[["venue", "base", "symbol", "contract_type"]].drop_duplicates()
+    pairs = kinds[kinds["contract_type"] == "linear"].merge(
+        kinds[kinds["contract_type"] == "inverse"], on=["venue", "base"], suffixes=("", "_other")
+    )
+    for pair in pairs.itertuples(index=False):
+        at_venue = (payments["venue"] == pair.venue).to_numpy()
+        sides = [
+            rates[at_venue & (payments["symbol"] == symbol).to_numpy()]
+            for symbol in (pair.symbol, pair.symbol_other)
+        ]
+        both = pd.concat(sides, axis=1, join="inner").to_numpy()
+        if len(both) >= MIN_ROWS and (both[:, 0] == both[:, 1]).mean() > COPY_SHARE:
+            reason = f"its rates equal those of {pair.symbol_other}: one series under two names"
+            key = f"{pair.venue} {pair.symbol}"
+            found.append({"table": "core_funding_payments", "key": key, "reason": reason})
+    return pd.DataFrame(found, columns=list(DROPPED_COLUMNS))
+
+
+def _margin_spreads(
+    payments: pd.DataFrame, funding_8h: pd.DataFrame, funding_daily: pd.DataFrame, extra: Iterable[str]
+) -> Iterator[dict[str, Any]]:
+    """Linear minus inverse funding of one venue and base: quantity ``linear_minus_inverse`` (claim 40)."""
+    tables = (("8h", funding_8h, "window_end"), ("daily", funding_daily, "day"))
+    for venue in payments["venue"].unique():
+        own = payments[payments["venue"] == venue]
+        sides = {
+            kind: main_symbols(own[own["contract_type"] == kind]).set_index("base")["symbol"]
+            for kind in ("linear", "inverse")
+        }
+        for base, linear in sides["linear"].items():
+            if base not in sides["inverse"].index:
+                continue
+            for frequency, table, time in tables:
+                gap = (
+                    _funding(table, venue, linear, time)
+                    - _funding(table, venue, sides["inverse"][base], time)
+                ).dropna()
+                if gap.empty:
+                    continue
+                times = gap.index.to_numpy()
+                for period in standard_periods(gap.index[0], gap.index[-1], extra):
+                    x = gap.to_numpy()[bounds(times, period)]
+                    if len(x) < MIN_ROWS:
+                        continue
+                    when = times[bounds(times, period)]
+                    per_day = PERIODS_A_YEAR[frequency] / 365
+                    lags = min(max(hac_lags(len(x)), round(_LAG_DAYS * per_day)), len(x) // 3)
+                    yield {
+                        "venue": venue,
+                        "symbol": linear,
+                        "base": base,
+                        "frequency": frequency,
+                        "quantity": "linear_minus_inverse",
+                        "period": period,
+                        **vars(hac_influence(*mean(x), lags)),
+                        "window_start": utc(when[0]),
+                        "window_end": utc(when[-1]),
+                        "n_kept_out": 0,
+                    }
