@@ -53,6 +53,8 @@ def amount(value: float | None, unit: str = "", suffix: bool = True) -> str:
         return "∞" if value > 0 else f"{MINUS}∞"
     factor, form, tail = FORMATS.get(unit, (1.0, "", ""))
     text = f"{factor * value:{form}}" if form else _three_digits(value)
+    if not text.strip("-0."):
+        text = text.lstrip("-")
     return text.replace("-", MINUS) + (tail if suffix else "")
 
 

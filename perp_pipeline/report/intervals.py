@@ -113,7 +113,7 @@ def _draw(
     for y, row in enumerate(rows):
         if math.isfinite(row.low) and math.isfinite(row.high):
             axes.plot([row.low, row.high], [y, y], color=row.colour, linewidth=2.2, solid_capstyle="butt")
-        axes.plot([row.estimate], [y], marker="o", markersize=7, color=row.colour, gid=row.label)
+        axes.plot([row.estimate], [y], marker="o", markersize=7, color=row.colour, label=row.label)
         axes.text(left, y, row.label, transform=blend, va="center")
         axes.text(numbers, y, row.numbers, transform=blend, va="center", color=row.colour)
         said = f"{row.n:,}" + (f", {row.note}" if row.note else "")

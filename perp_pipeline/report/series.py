@@ -58,7 +58,7 @@ def labelled(frame: pd.DataFrame) -> pd.DataFrame:
     Args:
         frame: a result table keyed by venue, symbol, method and one more column.
     """
-    rows = frame.copy()
+    rows = frame.reset_index(drop=True)
     if "base" not in rows:
         rows["base"] = [base_of(symbol) for symbol in rows["symbol"]]
     rows["label"] = [

@@ -224,7 +224,7 @@ def _end_labels(axes: Axes, lines: dict[str, pd.Series], height: float) -> None:
     gap = (high - low) * 15 / height
     ends = sorted(((100 * float(line.dropna().iloc[-1]), venue) for venue, line in lines.items()))
     spots = [y for y, _ in ends]
-    for _ in range(len(spots)):
+    for _ in range(60):
         for i in range(1, len(spots)):
             overlap = gap - (spots[i] - spots[i - 1])
             if overlap > 0:
@@ -268,5 +268,5 @@ def _mean_label(axes: Axes, spread: dict[str, float] | None, line: pd.Series) ->
     said = f"mean {number(mean)}"
     if spread is not None and np.isfinite(spread["ci_low"]):
         said += f"\n[{number(100 * spread['ci_low'])}, {number(100 * spread['ci_high'])}]"
-    axes.axhline(mean, color=colour("ink"), linewidth=1, linestyle=(0, (4, 2)), gid="mean")
+    axes.axhline(mean, color=colour("ink"), linewidth=1, linestyle=(0, (4, 2)), label="mean")
     axes.text(1.01, mean, said, transform=axes.get_yaxis_transform(), va="center", fontsize=8.5)
