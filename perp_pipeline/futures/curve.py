@@ -168,7 +168,7 @@ def _with_spot(curve: pd.DataFrame, spot: pd.DataFrame) -> pd.DataFrame:
     closes = closes.assign(settles_at=moments)[moments.isin(curve["settles_at"])]
     closes = closes.sort_values(["base", "settles_at", "preference", "venue"])
     closes = closes.drop_duplicates(["base", "settles_at"])
-    wanted = curve.assign(base=curve["product"].map(BASES))
+    wanted = curve.assign(base=curve["product"].map(BASES).astype("str"))
     joined = wanted.merge(closes, how="left", on=["base", "settles_at"], validate="many_to_one")
     return joined.rename(columns={"close": "spot_at_settle", "venue": "spot_venue"})
 

@@ -38,9 +38,10 @@ def core_cme_implied(core_cme_curve: pd.DataFrame) -> pd.DataFrame:
     key = ["product", "trade_date"]
     columns = ["settle", "days_to_expiry", "spot_at_settle"]
     first, second = (
-        core_cme_curve[core_cme_curve["rank"] == rank].set_index(key)[columns] for rank in (1, 2)
+        core_cme_curve[core_cme_curve["rank"] == rank].set_index(key)[columns].add_suffix(f"_{rank}")
+        for rank in (1, 2)
     )
-    both = first.join(second, how="left", lsuffix="_1", rsuffix="_2")
+    both = first.join(second, how="left")
     rates = implied_rates(
         both["settle_1"].to_numpy(dtype="float64"),
         both["settle_2"].to_numpy(dtype="float64"),

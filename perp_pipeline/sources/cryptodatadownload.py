@@ -36,14 +36,20 @@ def parse_candles(archive: PinnedArchive, body: Body) -> pd.DataFrame:
     """All lines of one file as rows of ``raw_cdd_candles``, in file order.
 
     Raises:
-        FormatChanged: a declared column is missing or a value does not read; or the list declares no known
-            bin_size.
+        FormatChanged: bars do not start on an hour, a declared column is missing, a value does not read, or
+            the list declares no known bin_size.
     """
     if archive.bin_size not in _BINS:
         raise FormatChanged(f"{archive.label}: bin_size = {archive.bin_size!r}; declare 1h or 1d")
     frame = parse_archive(archive, body.content).rename(columns={"time": "open_time"})
     if archive.time_means == "bar_close":
         frame["open_time"] -= _BINS[archive.bin_size]
+    times = frame["open_time"]
+    if (off_hour := times.dt.floor("h") != times).any():
+        raise FormatChanged(
+            f"{archive.label}: {int(off_hour.sum())} of {len(times)} bars do not start on an hour, first "
+            f"{times[off_hour].iloc[0]:%Y-%m-%d %H:%M:%S}: a spreadsheet may have rounded the times"
+        )
     frame["occurrence"] = frame.groupby("open_time").cumcount().astype("int32")
     if "volume_quote" not in frame:
         frame["volume_quote"] = float("nan")

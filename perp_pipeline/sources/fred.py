@@ -42,13 +42,17 @@ def parse_fred(series: str, content: bytes) -> pd.DataFrame:
     """Rows of one answer: ``day`` (naive date) and ``percent`` (NaN where missing), in the order printed.
 
     Raises:
-        FormatChanged: the heading is not a known one or names another series.
-        IncompleteBody: a value or a date does not read, or days are not ascending.
+        FormatChanged: the heading is not a known one.
+        IncompleteBody: the heading names another series, a value or a date does not read, or days are not
+            ascending.
     """
     lines = content.decode("utf-8", "replace").split()
     heading = lines[0] if lines else ""
-    if heading not in (f"observation_date,{series}", f"DATE,{series}"):
+    date_column, _, named = heading.partition(",")
+    if date_column not in ("observation_date", "DATE"):
         raise FormatChanged(f"FRED {series}: heading {heading[:120]!r}, expected observation_date,{series}")
+    if named != series:
+        raise IncompleteBody(f"FRED {series}: the answer is of {named[:40]!r}")
     cells = [line.partition(",") for line in lines[1:]]
     try:
         days = np.array([day for day, _, _ in cells], dtype="datetime64[D]")

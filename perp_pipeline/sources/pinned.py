@@ -269,7 +269,6 @@ def _read_csv(archive: PinnedArchive, content: bytes, text: tuple[str, ...]) -> 
             index_col=False,
             keep_default_na=False,
             na_values={name: [""] for name in wanted if name not in texts},
-            float_precision="round_trip",
         )
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
         raise FormatChanged(f"{archive.label}: not the declared CSV: {error}") from error
