@@ -13,7 +13,15 @@ import pandas as pd
 import pyarrow as pa
 
 from perp_pipeline.amm.pools import PoolFacts
-from perp_pipeline.amm.words import Bytes, decimals, floats, require_unsigned, scaled, small_signed, words_from_hex
+from perp_pipeline.amm.words import (
+    Bytes,
+    decimals,
+    floats,
+    require_unsigned,
+    scaled,
+    small_signed,
+    words_from_hex,
+)
 from perp_pipeline.sources.evm_events import V2, V3, Event
 from perp_pipeline.sources.evm_logs import FormatChanged, TruncatedWords, UnknownTopic, verify_order
 
@@ -104,11 +112,19 @@ def _v2_swaps(raw: pd.DataFrame, facts: PoolFacts) -> pd.DataFrame:
     rows, words = _words(raw, _V2["swap"])
     sync_rows, sync_words = _words(raw, _V2["sync"])
     place = np.searchsorted(_position(sync_rows), _position(rows)) - 1
-    lone = (place < 0) | (sync_rows["tx_hash"].to_numpy()[place] != rows["tx_hash"].to_numpy()) if len(rows) else []
+    lone = (
+        (place < 0) | (sync_rows["tx_hash"].to_numpy()[place] != rows["tx_hash"].to_numpy())
+        if len(rows)
+        else []
+    )
     if np.any(lone):
         first = rows.iloc[int(np.flatnonzero(lone)[0])]
-        raise TruncatedWords(f"the swap {first['block_number']}/{first['log_index']} has no sync log before it")
-    reserves = [[int(text) for text in decimals(sync_words[place, n], signed=False).to_pylist()] for n in (0, 1)]
+        raise TruncatedWords(
+            f"the swap {first['block_number']}/{first['log_index']} has no sync log before it"
+        )
+    reserves = [
+        [int(text) for text in decimals(sync_words[place, n], signed=False).to_pylist()] for n in (0, 1)
+    ]
     legs = [[int(text) for text in decimals(words[:, n], signed=False).to_pylist()] for n in range(4)]
     amount0 = [came - went for came, went in zip(legs[0], legs[2], strict=True)]
     amount1 = [came - went for came, went in zip(legs[1], legs[3], strict=True)]
@@ -176,7 +192,9 @@ def liquidity_events(raw: pd.DataFrame, facts: PoolFacts) -> pd.DataFrame:
         frame["event"] = name
         has_ticks = events[name].topics == 4
         for column, topic in (("tick_lower", "topic2"), ("tick_upper", "topic3")):
-            frame[column] = _topic_ticks(rows, topic) if has_ticks else pd.array([pd.NA] * len(rows), dtype="Int32")
+            frame[column] = (
+                _topic_ticks(rows, topic) if has_ticks else pd.array([pd.NA] * len(rows), dtype="Int32")
+            )
         amounts = [decimals(words[:, place], signed=False) for place in amount_places]
         empty = pa.nulls(len(rows), pa.string())
         exact = decimals(words[:, liquidity_place], signed=False) if liquidity_place is not None else empty
@@ -236,7 +254,9 @@ def _topic_ticks(rows: pd.DataFrame, topic: str) -> pd.Series:
 
 def _position(rows: pd.DataFrame) -> npt.NDArray[np.int64]:
     """One ascending number per log: a block holds fewer than 2**20 logs."""
-    return rows["block_number"].to_numpy(dtype=np.int64) * (1 << 20) + rows["log_index"].to_numpy(dtype=np.int64)
+    return rows["block_number"].to_numpy(dtype=np.int64) * (1 << 20) + rows["log_index"].to_numpy(
+        dtype=np.int64
+    )
 
 
 __all__ = ["SWAP_COLUMNS", "FormatChanged", "check_topics", "fee_switches", "liquidity_events", "swaps"]

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from perp_pipeline.amm.errors import TruncatedWords, WordOutOfRange
+from perp_pipeline.sources.evm_logs import TruncatedWords, WordOutOfRange
 
 Bytes = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float64]
@@ -34,7 +34,9 @@ def words_from_hex(texts: pa.Array | pa.ChunkedArray, count: int, what: str = "d
     Raises:
         TruncatedWords: a text is null, has another length, lacks the prefix, or is not hexadecimal.
     """
-    column = pa.concat_arrays(texts.chunks) if isinstance(texts, pa.ChunkedArray) and texts.num_chunks else texts
+    column = (
+        pa.concat_arrays(texts.chunks) if isinstance(texts, pa.ChunkedArray) and texts.num_chunks else texts
+    )
     n = len(column)
     if n == 0:
         return np.empty((0, count, WORD), dtype=np.uint8)

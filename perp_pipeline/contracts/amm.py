@@ -17,7 +17,11 @@ _POOL = Column("pool", "string", "pool contract, 0x and 40 lower-case hexadecima
 _DAY = Column("day", "date", "UTC day")
 _BLOCK = Column("block_number", "int64", "block", low=0)
 _LOG = Column("log_index", "int64", "place of the log in the block", low=0)
-_TIME = Column("time", "timestamp", "block time: exact at day borders and where the node sends it, else interpolated inside the hour")
+_TIME = Column(
+    "time",
+    "timestamp",
+    "block time: exact at day borders and where the node sends it, else interpolated inside the hour",
+)
 _TX = Column("tx_hash", "string", "transaction")
 _URL = Column("source_url", "string", "where the row came from (a node's address without its key)")
 _SHA = Column("download_sha256", "string", "digest of the body it came from")
@@ -78,10 +82,22 @@ RAW_AMM_DAYS = Contract(
         Column("tracks1", "string", "USD or the base asset that values token1", nullable=True),
         Column("fee_pips", "int32", "fee", "millionths of the input", low=0, high=1_000_000),
         Column("tick_spacing", "int32", "ticks between usable ticks; 0 for v2", "ticks", low=0),
-        Column("fee_protocol0", "int32", "protocol's share of token0 fees before any switch: one n-th, 0 for none", low=0),
-        Column("fee_protocol1", "int32", "protocol's share of token1 fees before any switch: one n-th, 0 for none", low=0),
+        Column(
+            "fee_protocol0",
+            "int32",
+            "protocol's share of token0 fees before any switch: one n-th, 0 for none",
+            low=0,
+        ),
+        Column(
+            "fee_protocol1",
+            "int32",
+            "protocol's share of token1 fees before any switch: one n-th, 0 for none",
+            low=0,
+        ),
         _URL,
-        Column("download_sha256", "string", "digest of the first body; null where nothing came", nullable=True),
+        Column(
+            "download_sha256", "string", "digest of the first body; null where nothing came", nullable=True
+        ),
     ),
     time="day",
     partition_by=_PARTS,
@@ -96,8 +112,12 @@ RAW_AMM_MINUTES = Contract(
         _CHAIN,
         _POOL,
         Column("minute", "timestamp", "start of the minute"),
-        Column("net_amount0", "uint256", "token0 into the pool less token0 out of it, signed", "smallest units"),
-        Column("net_amount1", "uint256", "token1 into the pool less token1 out of it, signed", "smallest units"),
+        Column(
+            "net_amount0", "uint256", "token0 into the pool less token0 out of it, signed", "smallest units"
+        ),
+        Column(
+            "net_amount1", "uint256", "token1 into the pool less token1 out of it, signed", "smallest units"
+        ),
         Column("in_amount0", "uint256", "token0 into the pool, fee included", "smallest units"),
         Column("in_amount1", "uint256", "token1 into the pool, fee included", "smallest units"),
         Column("close_tick", "int32", "tick after the minute's last swap", "ticks"),
@@ -148,13 +168,23 @@ CORE_AMM_SWAPS = Contract(
         _TX,
         Column("amount0", "uint256", "token0 into the pool, signed, exact", "smallest units"),
         Column("amount1", "uint256", "token1 into the pool, signed, exact", "smallest units"),
-        Column("sqrt_price_x96", "uint256", "square root of token1 per token0 in smallest units, times 2**96, exact"),
+        Column(
+            "sqrt_price_x96",
+            "uint256",
+            "square root of token1 per token0 in smallest units, times 2**96, exact",
+        ),
         Column("liquidity", "uint256", "liquidity in force after the swap, exact"),
         Column("tick", "int32", "tick after the swap", "ticks", low=-887272, high=887272),
         Column("amount0_tokens", "float64", "amount0", "tokens"),
         Column("amount1_tokens", "float64", "amount1", "tokens"),
         Column("price", "float64", "price after the swap", "token1 per token0"),
-        Column("liquidity_tokens", "float64", "liquidity; times sqrt(price) it is token1", "sqrt(token0 token1)", low=0),
+        Column(
+            "liquidity_tokens",
+            "float64",
+            "liquidity; times sqrt(price) it is token1",
+            "sqrt(token0 token1)",
+            low=0,
+        ),
     ),
     time="time",
     partition_by=_PARTS,
@@ -183,14 +213,46 @@ CORE_AMM_LIQUIDITY = Contract(
         _LOG,
         _TIME,
         _TX,
-        Column("event", "string", "kind of event", values=("mint", "burn", "collect", "flash", "collect_protocol")),
-        Column("tick_lower", "int32", "lower tick of the position; null where the event has none", "ticks", nullable=True),
-        Column("tick_upper", "int32", "upper tick of the position; null where the event has none", "ticks", nullable=True),
-        Column("liquidity", "uint256", "liquidity put in or taken out; null where the event has none", nullable=True),
+        Column(
+            "event",
+            "string",
+            "kind of event",
+            values=("mint", "burn", "collect", "flash", "collect_protocol"),
+        ),
+        Column(
+            "tick_lower",
+            "int32",
+            "lower tick of the position; null where the event has none",
+            "ticks",
+            nullable=True,
+        ),
+        Column(
+            "tick_upper",
+            "int32",
+            "upper tick of the position; null where the event has none",
+            "ticks",
+            nullable=True,
+        ),
+        Column(
+            "liquidity",
+            "uint256",
+            "liquidity put in or taken out; null where the event has none",
+            nullable=True,
+        ),
         Column("amount0", "uint256", "token0 of the event, exact", "smallest units"),
         Column("amount1", "uint256", "token1 of the event, exact", "smallest units"),
-        Column("balance0_change", "uint256", "token0 that the event moved into the pool, signed, exact", "smallest units"),
-        Column("balance1_change", "uint256", "token1 that the event moved into the pool, signed, exact", "smallest units"),
+        Column(
+            "balance0_change",
+            "uint256",
+            "token0 that the event moved into the pool, signed, exact",
+            "smallest units",
+        ),
+        Column(
+            "balance1_change",
+            "uint256",
+            "token1 that the event moved into the pool, signed, exact",
+            "smallest units",
+        ),
     ),
     time="time",
     partition_by=_PARTS,
@@ -230,7 +292,9 @@ CORE_AMM_MINUTES = Contract(
         Column("source", "string", "what the minute was made from", values=("swaps", "minutes")),
         Column("n_swaps", "int64", "swaps; null from minute files", nullable=True, low=1),
         Column("n_buys", "int64", "swaps that took token0 out; null from minute files", nullable=True, low=0),
-        Column("n_sells", "int64", "swaps that brought token0 in; null from minute files", nullable=True, low=0),
+        Column(
+            "n_sells", "int64", "swaps that brought token0 in; null from minute files", nullable=True, low=0
+        ),
         Column("net0", "float64", "token0 into the pool, net", "tokens"),
         Column("net1", "float64", "token1 into the pool, net", "tokens"),
         Column("volume0", "float64", "token0 in and out, gross", "tokens", low=0),
@@ -240,8 +304,16 @@ CORE_AMM_MINUTES = Contract(
         Column("protocol_fee0", "float64", "protocol's share of fee0", "tokens", low=0),
         Column("protocol_fee1", "float64", "protocol's share of fee1", "tokens", low=0),
         Column("price", "float64", "price after the last swap", "token1 per token0"),
-        Column("liquidity", "float64", "liquidity in force after the last swap", "sqrt(token0 token1)", low=0),
-        Column("value_at_swap", "float64", "sum over swaps of amount0 * price after it + amount1", "token1", nullable=True),
+        Column(
+            "liquidity", "float64", "liquidity in force after the last swap", "sqrt(token0 token1)", low=0
+        ),
+        Column(
+            "value_at_swap",
+            "float64",
+            "sum over swaps of amount0 * price after it + amount1",
+            "token1",
+            nullable=True,
+        ),
         Column(
             "convexity_at_swap",
             "float64",
@@ -283,26 +355,48 @@ CORE_AMM_POOL_DAY = Contract(
         Column("usd0_end", "float64", "value of token0 at the day's end", "USD"),
         Column("usd1_end", "float64", "value of token1 at the day's end", "USD"),
         Column("fees_usd", "float64", "fees of the liquidity providers, at the day-end price", "USD", low=0),
-        Column("protocol_fees_usd", "float64", "protocol's share of the fees, at the day-end price", "USD", low=0),
+        Column(
+            "protocol_fees_usd", "float64", "protocol's share of the fees, at the day-end price", "USD", low=0
+        ),
         Column("pnl_usd", "float64", "net0 usd0_end + net1 usd1_end - protocol_fees_usd", "USD"),
         Column("convexity_flow_usd", "float64", "fees_usd - pnl_usd", "USD"),
         Column(
             "convexity_formula_usd",
             "float64",
-            "sum over the day's 5-minute steps of L sqrt(p) r**2 / 4, L the liquidity in force",
+            "sum over the day of L sqrt(p) r**2 / 4, L the liquidity in force, r by variance_source",
             "USD",
             low=0,
         ),
         Column(
             "convexity_swap_usd",
             "float64",
-            "the same sum over single swaps: holds the bounce of noise trades as well",
+            "the same sum over the pool's own path, swap by swap: what is lost at once (mark 0)",
             "USD",
             nullable=True,
             low=0,
         ),
-        Column("variance_day", "float64", "sum of squared 5-minute log returns of the pool price", "1", low=0),
-        Column("liquidity_mean", "float64", "mean over the day of the liquidity in force", "sqrt(token0 token1)", low=0),
+        Column("variance_day", "float64", "sum of the day's squared log returns", "1", low=0),
+        Column(
+            "variance_source",
+            "string",
+            "whose returns: the exchanges' hourly ones, or where they lack the pool's over four hours; snapshots",
+            values=("exchange_1h", "pool_4h", "snapshots"),
+        ),
+        Column(
+            "variance_pool_5min",
+            "float64",
+            "sum of the pool's squared 5-minute log returns: too low, a pool moves in the steps its fee allows",
+            "1",
+            nullable=True,
+            low=0,
+        ),
+        Column(
+            "liquidity_mean",
+            "float64",
+            "mean over the day of the liquidity in force",
+            "sqrt(token0 token1)",
+            low=0,
+        ),
     ),
     time="day",
     partition_by=_PARTS,
@@ -330,7 +424,13 @@ CORE_AMM_MARKS = Contract(
         _DAY,
         Column("mark", "string", "when flows are valued", values=MARKS),
         Column("pnl_usd", "float64", "profit at the pool's price", "USD"),
-        Column("pnl_exchange_usd", "float64", "profit at the exchange's hourly close; null below 1h", "USD", nullable=True),
+        Column(
+            "pnl_exchange_usd",
+            "float64",
+            "profit at the exchange's hourly close; null below 1h",
+            "USD",
+            nullable=True,
+        ),
     ),
     time="day",
     partition_by=_PARTS,
@@ -356,16 +456,43 @@ OUT_AMM_PROFIT_PER_VOLUME = Contract(
         *estimate_columns("basis points of volume", what="sum of pnl over sum of volume", lags=False),
         Column("fee_bp", "float64", "liquidity providers' fees", "basis points of volume"),
         Column("convexity_flow_bp", "float64", "fees less profit at this mark", "basis points of volume"),
-        Column("convexity_flow_se", "float64", "its bootstrap error", "basis points of volume", nullable=True, low=0),
-        Column("convexity_formula_bp", "float64", "L sqrt(p) variance / 4 over 5-minute steps", "basis points of volume"),
-        Column("convexity_formula_se", "float64", "its bootstrap error", "basis points of volume", nullable=True, low=0),
+        Column(
+            "convexity_flow_se",
+            "float64",
+            "its bootstrap error",
+            "basis points of volume",
+            nullable=True,
+            low=0,
+        ),
+        Column(
+            "convexity_formula_bp",
+            "float64",
+            "L sqrt(p) variance / 4, by core_amm_pool_day",
+            "basis points of volume",
+        ),
+        Column(
+            "convexity_formula_se",
+            "float64",
+            "its bootstrap error",
+            "basis points of volume",
+            nullable=True,
+            low=0,
+        ),
         Column("volume_usd", "float64", "volume of the period", "USD", low=0),
         Column("pnl_usd", "float64", "profit of the period", "USD"),
         Column("n_days", "int64", "days", low=1),
         Column("win_share", "float64", "share of days with a profit", "share", low=0, high=1),
         Column("block_days", "int32", "block length of the bootstrap", "days", low=1),
-        Column("estimate_exchange", "float64", "the estimate at exchange prices", "basis points of volume", nullable=True),
-        Column("se_exchange", "float64", "its bootstrap error", "basis points of volume", nullable=True, low=0),
+        Column(
+            "estimate_exchange",
+            "float64",
+            "the estimate at exchange prices",
+            "basis points of volume",
+            nullable=True,
+        ),
+        Column(
+            "se_exchange", "float64", "its bootstrap error", "basis points of volume", nullable=True, low=0
+        ),
     ),
     checks=RESULT_CHECKS,
 )

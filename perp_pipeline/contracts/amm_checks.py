@@ -31,7 +31,9 @@ def _tick_step(frame: pd.DataFrame) -> pd.Series:
 def _tick_matches_price(frame: pd.DataFrame) -> pd.Series:
     # price is in token units: it differs from the raw price by the decimals, a constant of the pool
     offset = _tick_step(frame) - frame["tick"]
-    decimals = (offset.groupby([frame["chain"], frame["pool"]]).transform("median") / (np.log(10) / TICK)).round()
+    decimals = (
+        offset.groupby([frame["chain"], frame["pool"]]).transform("median") / (np.log(10) / TICK)
+    ).round()
     return (offset - decimals * (np.log(10) / TICK)).between(-0.01, 1.01)
 
 

@@ -11,7 +11,7 @@ the node's words, and nothing is put in its place.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -72,6 +72,7 @@ class PoolReader:
     rpc_urls: Mapping[str, str]
     _clocks: dict[tuple[int, str], BlockClock] = field(default_factory=dict)
     _facts: dict[str, Pool] = field(default_factory=dict)
+    _refused: dict[tuple[int, str, str, int, int], str] = field(default_factory=dict)
     _last: tuple[tuple[int, str, str, datetime], list[_Day], list[int]] | None = None
 
     def chain_of(self, pool: Pool) -> Chain:
@@ -87,7 +88,9 @@ class PoolReader:
         url = self.rpc_urls.get(pool.chain)
         if not url:
             setting = self.chain_of(pool).rpc_setting
-            raise PermanentError(f"{pool.label}: no node for {pool.chain}; set {setting} to a JSON-RPC address")
+            raise PermanentError(
+                f"{pool.label}: no node for {pool.chain}; set {setting} to a JSON-RPC address"
+            )
         return url
 
     def facts(self, http: Http, pool: Pool) -> Pool:
@@ -126,15 +129,33 @@ class PoolReader:
             return [], []
         edges = [_midnight(day) for day in wanted] + [_midnight(wanted[-1] + timedelta(days=1))]
         borders = clock.first_blocks(edges, now)
-        found = []
+        found: list[_Day] = []
         for place, day in enumerate(wanted):
             if pool.asks_for(day):
                 first, last = borders[place], borders[place + 1] - 1
                 found += [self._day(http, pool, day, kind, first, last) for kind in KINDS]
         swaps = [day for day in found if day.kind == "swaps"]
-        if all(day.refused for day in swaps):
+        if swaps and all(day.refused for day in swaps):
             raise NotServed(f"{pool.label} {month}: the node holds none of its days: {swaps[0].refused}")
-        return found, borders
+        return [self._held_beginning(http, pool, day, found) for day in found], borders
+
+    def _held_beginning(self, http: Http, pool: Pool, day: _Day, found: list[_Day]) -> _Day:
+        """For a refused day of swaps after a served one: its blocks up to where the node's record ends.
+
+        The day stays marked as not served whole.
+        """
+        before = [d for d in found if d.kind == day.kind and d.day == day.day - timedelta(days=1)]
+        if day.kind != "swaps" or not day.refused or not before or before[0].refused or day.first > day.last:
+            return day
+        low, high, best = day.first, day.last - 1, day
+        while low <= high:
+            middle = (low + high) // 2
+            part = self._day(http, pool, day.day, day.kind, day.first, middle)
+            if part.refused:
+                high = middle - 1
+            else:
+                low, best = middle + 1, replace(part, refused=day.refused)
+        return best
 
     def _day(self, http: Http, pool: Pool, day: date, kind: str, first: int, last: int) -> _Day:
         events = tuple(e for e in PROTOCOLS[pool.protocol] if (e.name in SWAP_EVENTS) == (kind == "swaps"))
@@ -142,10 +163,14 @@ class PoolReader:
             return _Day(day, kind, first, last)
         label = f"{pool.label} raw_eth_logs {kind} {day}"
         asked = LogFilter(pool.address, events, first, last)
+        key = (id(http), pool.label, kind, first, last)
         try:
-            parts = tuple(_ranges(http, self.url_of(pool), asked, label))
+            # both datasets come by here: what a node does not hold is asked for once in a run
+            parts = () if key in self._refused else tuple(_ranges(http, self.url_of(pool), asked, label))
         except RangeNotHeld as error:
-            return _Day(day, kind, first, last, refused=str(error))
+            self._refused[key] = str(error)
+        if key in self._refused:
+            return _Day(day, kind, first, last, refused=self._refused[key])
         if len(parts) > 1:
             verify_price_path(pa.concat_tables([part.logs for part in parts]))
         return _Day(day, kind, first, last, parts)
@@ -176,9 +201,13 @@ class PoolLogs:
                 frames = [_frame(pool, part) for day in days for part in day.parts if part.logs.num_rows]
                 if not frames:
                     continue
-                frame = pd.concat(frames, ignore_index=True).sort_values(["block_number", "log_index"], ignore_index=True)
+                frame = pd.concat(frames, ignore_index=True).sort_values(
+                    ["block_number", "log_index"], ignore_index=True
+                )
                 edges = [_midnight(month.start.date() + timedelta(days=n)) for n in range(len(borders))]
-                micros = self.reader.clock(http, pool).interpolate(frame["block_number"].to_numpy(), borders, edges)
+                micros = self.reader.clock(http, pool).interpolate(
+                    frame["block_number"].to_numpy(), borders, edges
+                )
                 stamps = frame.pop("block_timestamp").to_numpy(dtype="float64", na_value=float("nan"))
                 exact = stamps == stamps
                 micros[exact] = (stamps[exact] * 1e6).astype("int64")
@@ -213,7 +242,9 @@ class PoolDays:
                     yield pd.DataFrame([_day_row(pool, day, self.reader.url_of(pool)) for day in days])
 
 
-def datasets(pools: tuple[Pool, ...], registry: Registry, rpc_urls: Mapping[str, str]) -> tuple[PoolLogs, PoolDays]:
+def datasets(
+    pools: tuple[Pool, ...], registry: Registry, rpc_urls: Mapping[str, str]
+) -> tuple[PoolLogs, PoolDays]:
     """The datasets of on-chain logs for these pools, sharing one reader.
 
     Args:
@@ -251,7 +282,9 @@ def _ranges(http: Http, url: str, asked: LogFilter, label: str) -> Iterator[_Par
     except RangeTooLarge as error:
         span = asked.last - asked.first + 1
         if span == 1:
-            raise RangeTooLarge(f"{label}: the node refuses the single block {asked.first}: {error}") from None
+            raise RangeTooLarge(
+                f"{label}: the node refuses the single block {asked.first}: {error}"
+            ) from None
         step = error.max_span if error.max_span and error.max_span < span else (span + 1) // 2
         for first in range(asked.first, asked.last + 1, step):
             part = LogFilter(asked.address, asked.events, first, min(first + step - 1, asked.last))

@@ -1,0 +1,140 @@
+"""Builders of the AMM tables: pure functions whose arguments are named after the tables they read."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from perp_pipeline.amm import decode, marks, minutes, pool_day, profit, snapshots
+from perp_pipeline.amm.pools import PoolFacts, by_pool, pool_facts
+from perp_pipeline.amm.spot import spot_by_base
+from perp_pipeline.contracts.model import Contract
+from perp_pipeline.steps import DROPPED_COLUMNS, Built
+
+
+def build_swaps(*, raw_eth_logs: pd.DataFrame, raw_amm_days: pd.DataFrame) -> pd.DataFrame:
+    """core_amm_swaps: decoded swaps of all pools.
+
+    Raises:
+        UnknownTopic, TruncatedWords, WordOutOfRange, DuplicateLog, LogOutOfOrder: a log is not what it claims to be.
+    """
+    facts = pool_facts(raw_amm_days)
+    frames = [decode.swaps(rows, facts[key]) for key, rows in by_pool(raw_eth_logs)]
+    return _joined(frames, _contract("core_amm_swaps"))
+
+
+def build_liquidity(*, raw_eth_logs: pd.DataFrame, raw_amm_days: pd.DataFrame) -> pd.DataFrame:
+    """core_amm_liquidity: decoded mints, burns, collects, flash loans and protocol collects of all pools."""
+    facts = pool_facts(raw_amm_days)
+    frames = [decode.liquidity_events(rows, facts[key]) for key, rows in by_pool(raw_eth_logs)]
+    return _joined(frames, _contract("core_amm_liquidity"))
+
+
+def build_fee_protocol(*, raw_eth_logs: pd.DataFrame, raw_amm_days: pd.DataFrame) -> pd.DataFrame:
+    """core_amm_fee_protocol: switches of the protocol's share of all v3 pools."""
+    facts = pool_facts(raw_amm_days)
+    frames = [
+        decode.fee_switches(rows, facts[key])
+        for key, rows in by_pool(raw_eth_logs)
+        if facts[key].protocol == "uniswap_v3"
+    ]
+    return _joined(frames, _contract("core_amm_fee_protocol"))
+
+
+def build_minutes(
+    *,
+    core_amm_swaps: pd.DataFrame,
+    raw_amm_minutes: pd.DataFrame,
+    core_amm_fee_protocol: pd.DataFrame,
+    raw_amm_days: pd.DataFrame,
+) -> pd.DataFrame:
+    """core_amm_minutes: by minute, from swaps, and from minute files on days that have no swaps."""
+    facts = pool_facts(raw_amm_days)
+    switches = dict(by_pool(core_amm_fee_protocol))
+    swaps, files = dict(by_pool(core_amm_swaps)), dict(by_pool(raw_amm_minutes))
+    frames = []
+    for key in sorted(swaps.keys() | files.keys()):
+        parts = []
+        own = switches.get(key, core_amm_fee_protocol.iloc[:0])
+        if key in swaps:
+            parts.append(minutes.from_swaps(swaps[key], facts[key], own))
+        if key in files:
+            built = minutes.from_files(files[key], facts[key], own)
+            covered = set(parts[0]["minute"].dt.floor("D")) if parts else set()
+            parts.append(built[~built["minute"].dt.floor("D").isin(covered)])
+        frames.append(pd.concat(parts, ignore_index=True).sort_values("minute", ignore_index=True))
+    return _joined(frames, _contract("core_amm_minutes"))
+
+
+def build_pool_day(
+    *,
+    core_amm_minutes: pd.DataFrame,
+    raw_amm_snapshots: pd.DataFrame,
+    raw_amm_days: pd.DataFrame,
+    core_spot_1h: pd.DataFrame,
+) -> Built:
+    """core_amm_pool_day: from minutes, and from snapshots for pairs and days that have no minutes."""
+    facts, spot = pool_facts(raw_amm_days), spot_by_base(core_spot_1h)
+    frames: list[pd.DataFrame] = []
+    dropped: list[pd.DataFrame] = []
+    for key, rows in by_pool(core_amm_minutes):
+        frame, left_out = pool_day.from_minutes(rows, facts[key], spot)
+        frames.append(frame)
+        dropped.append(_named("core_amm_minutes", facts[key], left_out))
+    for key, rows in by_pool(raw_amm_snapshots):
+        frame, left_out = snapshots.pool_days(rows, facts[key], spot)
+        if len(frame):
+            known = {day for other in frames if len(other) and _key_of(other) == key for day in other["day"]}
+            frames.append(frame[~frame["day"].isin(known)])
+        dropped.append(_named("raw_amm_snapshots", facts[key], left_out))
+    names = pd.concat(dropped, ignore_index=True) if dropped else pd.DataFrame(columns=list(DROPPED_COLUMNS))
+    return Built(_joined(frames, _contract("core_amm_pool_day")), names)
+
+
+def build_marks(
+    *,
+    core_amm_minutes: pd.DataFrame,
+    core_amm_pool_day: pd.DataFrame,
+    raw_amm_days: pd.DataFrame,
+    core_spot_1h: pd.DataFrame,
+) -> pd.DataFrame:
+    """core_amm_marks: each pool-day's profit at every mark that the data reach."""
+    facts, spot = pool_facts(raw_amm_days), spot_by_base(core_spot_1h)
+    rows = dict(by_pool(core_amm_minutes))
+    frames = [
+        marks.mark_days(rows.get(key, core_amm_minutes.iloc[:0]), days.sort_values("day"), facts[key], spot)
+        for key, days in by_pool(core_amm_pool_day)
+    ]
+    return _joined(frames, _contract("core_amm_marks"))
+
+
+def build_profit_per_volume(
+    *, core_amm_pool_day: pd.DataFrame, core_amm_marks: pd.DataFrame, periods: tuple[str, ...] = ()
+) -> pd.DataFrame:
+    """out_amm_profit_per_volume: profit in basis points of volume, by pool, numeraire, mark and period."""
+    return profit.profit_per_volume(core_amm_pool_day, core_amm_marks, periods)
+
+
+def _contract(name: str) -> Contract:
+    from perp_pipeline import contracts
+
+    return contracts.get(name)
+
+
+def _joined(frames: list[pd.DataFrame], contract: Contract) -> pd.DataFrame:
+    """One frame with the contract's columns."""
+    names = [column.name for column in contract.columns]
+    kept = [frame for frame in frames if len(frame)]
+    if not kept:
+        return contract.schema.empty_table().to_pandas(date_as_object=False)
+    return pd.concat(kept, ignore_index=True)[names]
+
+
+def _key_of(frame: pd.DataFrame) -> tuple[str, str]:
+    return str(frame["chain"].iloc[0]), str(frame["pool"].iloc[0])
+
+
+def _named(table: str, facts: PoolFacts, left_out: pd.DataFrame) -> pd.DataFrame:
+    days = [f"{facts.chain}:{facts.pool} {day:%Y-%m-%d}" for day in left_out["day"]]
+    return pd.DataFrame(
+        {"table": table, "key": days, "reason": list(left_out["reason"])}, columns=list(DROPPED_COLUMNS)
+    )

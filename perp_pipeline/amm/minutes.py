@@ -1,0 +1,194 @@
+"""Swaps, or minute files, by minute: flows, fees, price and liquidity."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+
+from perp_pipeline.amm.pools import PoolFacts
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+MINUTE_US = 60_000_000
+DAY_MINUTES = 1440
+_TICK = float(np.log(1.0001))
+COLUMNS = (
+    "chain",
+    "pool",
+    "minute",
+    "source",
+    "n_swaps",
+    "n_buys",
+    "n_sells",
+    "net0",
+    "net1",
+    "volume0",
+    "volume1",
+    "fee0",
+    "fee1",
+    "protocol_fee0",
+    "protocol_fee1",
+    "price",
+    "liquidity",
+    "value_at_swap",
+    "convexity_at_swap",
+)
+
+
+def quote_is_token0(facts: PoolFacts) -> bool:
+    """Profit is counted in the dollar token where there is one, else in token1."""
+    return facts.tracks0 == "USD" and facts.tracks1 != "USD"
+
+
+def micros(times: pd.Series) -> Ints:
+    """Aware or naive UTC stamps as epoch microseconds."""
+    if times.dt.tz is not None:
+        times = times.dt.tz_convert("UTC").dt.tz_localize(None)
+    return times.astype("datetime64[us]").to_numpy().astype(np.int64)
+
+
+def from_swaps(swaps: pd.DataFrame, facts: PoolFacts, switches: pd.DataFrame) -> pd.DataFrame:
+    """Minutes of one pool from its swaps.
+
+    Args:
+        swaps: rows of core_amm_swaps of the pool, ascending by block and log.
+        switches: rows of core_amm_fee_protocol of the pool, any months.
+
+    Returns:
+        Columns of core_amm_minutes. Fees are the pool's fee on what came in
+        (Uniswap v3 whitepaper, 6.2.3); value_at_swap and convexity_at_swap are in the quote token.
+    """
+    minute = micros(swaps["time"]) // MINUTE_US
+    starts = np.flatnonzero(np.diff(minute, prepend=minute[:1] - 1))
+    a0, a1, price, liquidity = (
+        swaps[name].to_numpy(dtype=np.float64)
+        for name in ("amount0_tokens", "amount1_tokens", "price", "liquidity_tokens")
+    )
+    in0, in1 = np.maximum(a0, 0.0), np.maximum(a1, 0.0)
+    fee0, fee1 = in0 * facts.fee, in1 * facts.fee
+    share0, share1 = protocol_shares(swaps, facts, switches)
+    to_quote = 1 / price if quote_is_token0(facts) else np.ones(len(price))
+    buys = (a0 < 0) | ((a0 == 0) & (a1 > 0))
+
+    def total(values: npt.NDArray[np.generic]) -> Floats:
+        return np.asarray(np.add.reduceat(values, starts), dtype=np.float64)
+
+    ends = np.append(starts[1:], len(minute)) - 1
+    count = np.diff(np.append(starts, len(minute)))
+    n_buys = np.add.reduceat(buys.astype(np.int64), starts)
+    return pd.DataFrame(
+        {
+            "chain": facts.chain,
+            "pool": facts.pool,
+            "minute": pd.to_datetime(minute[starts] * MINUTE_US, unit="us", utc=True),
+            "source": "swaps",
+            "n_swaps": count,
+            "n_buys": n_buys,
+            "n_sells": count - n_buys,
+            "net0": total(a0),
+            "net1": total(a1),
+            "volume0": total(np.abs(a0)),
+            "volume1": total(np.abs(a1)),
+            "fee0": total(fee0),
+            "fee1": total(fee1),
+            "protocol_fee0": total(fee0 * share0),
+            "protocol_fee1": total(fee1 * share1),
+            "price": price[ends],
+            "liquidity": liquidity[ends],
+            "value_at_swap": total((a0 * price + a1) * to_quote),
+            "convexity_at_swap": total(_swap_convexity(minute, price, liquidity) * to_quote),
+        }
+    )
+
+
+def protocol_shares(
+    swaps: pd.DataFrame, facts: PoolFacts, switches: pd.DataFrame
+) -> tuple[Floats | float, Floats | float]:
+    """The protocol's share of the fee of each swap, in token0 and token1, as fractions."""
+    if switches.empty:
+        return tuple(1 / n if n else 0.0 for n in (facts.fee_protocol0, facts.fee_protocol1))  # type: ignore[return-value]
+    switches = switches.sort_values(["block_number", "log_index"])
+    after = np.searchsorted(_position(switches), _position(swaps))
+    shares = []
+    for token, default in enumerate((facts.fee_protocol0, facts.fee_protocol1)):
+        # what the first switch calls old held before it, whatever the registry says
+        first = int(switches[f"old{token}"].iloc[0]) if len(switches) else default
+        denominators = np.concatenate([[first], switches[f"new{token}"].to_numpy()])[after]
+        shares.append(np.where(denominators > 0, 1.0 / np.maximum(denominators, 1), 0.0))
+    return shares[0], shares[1]
+
+
+def from_files(minutes: pd.DataFrame, facts: PoolFacts, switches: pd.DataFrame) -> pd.DataFrame:
+    """Minutes of one v3 pool from demeter's files.
+
+    Args:
+        minutes: rows of raw_amm_minutes of the pool.
+        switches: rows of core_amm_fee_protocol of the pool; the share in force when the minute starts counts.
+
+    Returns:
+        Columns of core_amm_minutes. The price is that of the middle of the closing tick (within
+        half a basis point); swaps are not counted, and nothing is known inside the minute.
+    """
+    frame = minutes.sort_values("minute", ignore_index=True)
+    net0, net1, in0, in1, liquidity = (
+        _exact_to_float(frame[name])
+        for name in ("net_amount0", "net_amount1", "in_amount0", "in_amount1", "current_liquidity")
+    )
+    scale0, scale1 = 10.0**facts.decimals0, 10.0**facts.decimals1
+    ticks = frame["close_tick"].to_numpy(dtype=np.float64)
+    shares = []
+    for token, default in enumerate((facts.fee_protocol0, facts.fee_protocol1)):
+        if switches.empty:
+            denominators = np.full(len(frame), default)
+        else:
+            ordered = switches.sort_values("time")
+            states = np.concatenate([[ordered[f"old{token}"].iloc[0]], ordered[f"new{token}"].to_numpy()])
+            denominators = states[np.searchsorted(micros(ordered["time"]), micros(frame["minute"]))]
+        shares.append(np.where(denominators > 0, 1.0 / np.maximum(denominators, 1), 0.0))
+    fee0, fee1 = in0 / scale0 * facts.fee, in1 / scale1 * facts.fee
+    built = pd.DataFrame(
+        {
+            "chain": facts.chain,
+            "pool": facts.pool,
+            "minute": frame["minute"],
+            "source": "minutes",
+            "n_swaps": pd.NA,
+            "n_buys": pd.NA,
+            "n_sells": pd.NA,
+            "net0": net0 / scale0,
+            "net1": net1 / scale1,
+            "volume0": (2 * in0 - net0) / scale0,
+            "volume1": (2 * in1 - net1) / scale1,
+            "fee0": fee0,
+            "fee1": fee1,
+            "protocol_fee0": fee0 * shares[0],
+            "protocol_fee1": fee1 * shares[1],
+            "price": np.exp((ticks + 0.5) * _TICK) * scale0 / scale1,
+            "liquidity": liquidity / 10.0 ** ((facts.decimals0 + facts.decimals1) / 2),
+            "value_at_swap": np.nan,
+            "convexity_at_swap": np.nan,
+        }
+    )
+    traded = (in0 > 0) | (in1 > 0)
+    return built[traded].reset_index(drop=True)
+
+
+def _swap_convexity(minute: Ints, price: Floats, liquidity: Floats) -> Floats:
+    """L sqrt(p) r**2 / 4 of each swap in token1; 0 where the swap before is more than a day away."""
+    r = np.diff(np.log(price), prepend=np.log(price[:1]))
+    r[np.diff(minute, prepend=minute[:1]) > DAY_MINUTES] = 0.0
+    # sqrt(p) between the two prices: the geometric middle makes the sum exact to third order
+    middle = np.sqrt(price) * np.exp(-r / 4)
+    return np.asarray(liquidity * middle * r * r / 4)
+
+
+def _exact_to_float(texts: pd.Series) -> Floats:
+    return np.asarray(pa.array(texts, type=pa.large_string(), from_pandas=True).cast(pa.float64()).to_numpy())
+
+
+def _position(rows: pd.DataFrame) -> Ints:
+    return rows["block_number"].to_numpy(dtype=np.int64) * (1 << 20) + rows["log_index"].to_numpy(
+        dtype=np.int64
+    )
