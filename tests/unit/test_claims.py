@@ -195,11 +195,24 @@ def test_the_planted_gap_is_inside_the_interval_in_most_markets() -> None:
 
 def test_a_short_lake_says_so() -> None:
     short = evaluate(find_claim(1), lake(1, last=400))
-    assert "2020-10-13 only, not all of 2019-09..2022-06" in short.reason
+    assert "from 2019-09-10 to 2020-10-13, not all of 2019-09..2022-06" in short.reason
     assert short.window_end == pd.Timestamp("2020-10-13", tz="UTC")
     none = evaluate(find_claim(1), lake(1), "2024-01..2024-05")
     assert none.verdict is Verdict.NO_DATA
     assert "period=2024-01..2024-05" in none.reason
+
+
+def test_an_estimate_on_the_wrong_side_says_whether_that_is_significant() -> None:
+    tables = lake(1)
+    swapped = {"binance": "bitmex", "bitmex": "binance", "BTCUSDT": "XBTUSD", "XBTUSD": "BTCUSDT"}
+    funding = tables["core_funding_daily"]
+    for column in ("venue", "symbol"):
+        funding[column] = funding[column].map(swapped)
+    found = evaluate(find_claim(6), tables)
+    assert found.verdict is Verdict.FAILS
+    assert "[fails]" in found.reason
+    assert verdict_of(part(-0.01, 0.2, POSITIVE)) is Verdict.FAILS
+    assert "absolute skewness" in found.reason
 
 
 def test_a_missing_side_leaves_the_other() -> None:

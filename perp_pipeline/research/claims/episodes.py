@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 
@@ -56,17 +58,7 @@ def spikes(tables: Tables, period: str) -> Answer:
         expected = Within(0.50, 1.00)
         where = {"venue": venue, "symbol": symbol, "method": method, "month": top["month"]}
         part = row_part(tables, "out_funding_monthly", label, "fraction a year", expected, **where)
-        # One month is the claim's own unit here, so it is not short of the window.
-        return Part(
-            part.label,
-            part.unit,
-            part.estimate,
-            part.se,
-            part.ci_low,
-            part.ci_high,
-            part.n,
-            expected=expected,
-        )
+        return replace(part, period=str(top["month"]))
 
     def perps_less_cme() -> Part:
         perps = [series_of(tables, *side, february) for side in (BINANCE_BTC, BITMEX_BTC)]
@@ -77,16 +69,8 @@ def spikes(tables: Tables, period: str) -> Answer:
             raise MissingData(f"no common day of perps and cme in {february}")
         gap = mean_of(perp - cme)
         label = f"perps minus CME, {february}"
-        return Part(
-            label,
-            "fraction a year",
-            gap.estimate,
-            gap.se,
-            gap.ci_low,
-            gap.ci_high,
-            gap.n,
-            expected=Beyond(0.50),
-        )
+        part = estimate_part(label, "fraction a year", gap, days, Beyond(0.50))
+        return replace(part, period=february)
 
     return gather(highest, perps_less_cme)
 

@@ -82,6 +82,7 @@ class Part:
         unit: unit of estimate, se and interval; a key of the formats below.
         se: NaN where it is unknown, 0 where the value is exact.
         expected: what was published about this number; None for a number that is only shown.
+        period: the period that the number is about, where it is not the claim's.
     """
 
     label: str
@@ -94,6 +95,7 @@ class Part:
     window_start: pd.Timestamp | None = None
     window_end: pd.Timestamp | None = None
     expected: Expected | None = None
+    period: str | None = None
 
 
 @dataclass(frozen=True)
@@ -235,9 +237,8 @@ def evaluate(claim: Claim, tables: Tables, window: str | None = None) -> Finding
         )
     head = answer.parts[0]
     verdicts = [verdict_of(part) for part in answer.parts]
-    sentences = [
-        _sentence(part, verdict, period) for part, verdict in zip(answer.parts, verdicts, strict=True)
-    ]
+    sentences = [_sentence(part, verdict) for part, verdict in zip(answer.parts, verdicts, strict=True)]
+    short = dict.fromkeys(text for part in answer.parts if (text := _short_of(part, period)))
     missing_text = [f"Missing: {text}." for text in answer.missing]
     verdict = combined(verdicts)
     if verdict is Verdict.NO_DATA and any(part.expected is not None for part in answer.parts):
@@ -252,7 +253,7 @@ def evaluate(claim: Claim, tables: Tables, window: str | None = None) -> Finding
         head.window_end,
         verdict,
         claim.origin,
-        " ".join([*sentences, *([answer.note] if answer.note else []), *missing_text]),
+        " ".join([*sentences, *([answer.note] if answer.note else []), *short, *missing_text]),
         head.unit,
         answer.parts,
     )
@@ -280,18 +281,27 @@ def readable(number: float, unit: str) -> str:
     return f"{factor * number:{form}}{suffix}"
 
 
-def _sentence(part: Part, verdict: Verdict | None, period: str) -> str:
+def _sentence(part: Part, verdict: Verdict | None) -> str:
     factor, form, _ = _FORMATS[part.unit]
     text = f"{part.label}: {readable(part.estimate, part.unit)}"
     if part.se > 0:
         text += f" (95 %: {factor * part.ci_low:{form}} to {factor * part.ci_high:{form}})"
     if verdict is not None:
-        text += f" [{verdict}]"
-    return f"{text}{_short_of(part, period)}."
+        text += f" [{verdict}{', but not significantly' if _undecided(part, verdict) else ''}]"
+    return f"{text}."
+
+
+def _undecided(part: Part, verdict: Verdict) -> bool:
+    """The estimate is on the wrong side of a published bound, the interval on both."""
+    expected = part.expected
+    if verdict is not Verdict.FAILS or not isinstance(expected, Beyond):
+        return False
+    return part.ci_high > expected.bound if expected.above else part.ci_low < expected.bound
 
 
 def _short_of(part: Part, period: str) -> str:
     """Says so where the data do not cover the window."""
+    period = part.period or period
     span = parse_period(period)
     if span is None or part.window_start is None or part.window_end is None:
         return ""
@@ -300,5 +310,6 @@ def _short_of(part: Part, period: str) -> str:
     if not (late or early):
         return ""
     return (
-        f", on data of {part.window_start:%Y-%m-%d} to {part.window_end:%Y-%m-%d} only, not all of {period}"
+        f"The data for this reach from {part.window_start:%Y-%m-%d} to {part.window_end:%Y-%m-%d}, "
+        f"not all of {period}."
     )
