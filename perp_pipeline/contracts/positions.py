@@ -165,14 +165,15 @@ OUT_SIDES = Contract(
     doc=(
         "Which side pays. share_default: payments of exactly 0.01 % per 8 hours, pro rata; "
         "share_above_default, share_below_default: the other payments; share_negative: longs are paid. "
-        "sd_premium: standard deviation of the mean premium of a window. long_share: longs' part of the "
-        "open interest, daily; share_days_long: days on which it is above one half."
+        "premium_sd: standard deviation of the mean premium of a window. share_long: longs' part of the open "
+        "interest, daily; lp_share_long: that of the liquidity providers, the other side of all traders; "
+        "share_days_long: days on which share_long is above one half."
     ),
     grain="one quantity of one venue, base and period",
     key=("venue", "base", "quantity", "period"),
     columns=(
         _VENUE,
-        Column("base", "string", "asset that the contract follows; ALL where the source adds up all assets"),
+        Column("base", "string", "asset that the contract follows; all where the source adds up all assets"),
         Column(
             "quantity",
             "string",
@@ -182,14 +183,15 @@ OUT_SIDES = Contract(
                 "share_above_default",
                 "share_below_default",
                 "share_negative",
-                "sd_premium",
-                "long_share",
+                "premium_sd",
+                "share_long",
+                "lp_share_long",
                 "share_days_long",
             ),
         ),
         _PERIOD,
         Column("symbol", "string", "the contract: the one of this venue and base with the longest history"),
-        *estimate_columns("share; fraction for sd_premium", what="see quantity", low=0.0),
+        *estimate_columns("share; fraction for premium_sd", what="see quantity", low=0.0),
     ),
     checks=(
         *RESULT_CHECKS,

@@ -22,7 +22,7 @@ import pandas as pd
 from perp_pipeline.research.daily import accrual_funding, by_period, midnight_prices
 from perp_pipeline.research.lead_lag import bucket_mean, deciles
 from perp_pipeline.research.series import utc
-from perp_pipeline.research.statistics import Estimate, hac_influence, hac_lags, hac_mean
+from perp_pipeline.research.statistics import Estimate, hac_influence, hac_mean, persistent_lags
 from perp_pipeline.theory.funding_map import annual_from_8h
 
 PAST_DAYS = (7, 30, 90)
@@ -101,14 +101,15 @@ def _buckets(frame: pd.DataFrame) -> Iterator[dict[str, Any]]:
         return
     rate = frame["funding"].to_numpy()
     window = _window(frame)
-    yield window | {"bucket_kind": "all", "bucket": "mean"} | vars(hac_mean(rate))
+    yield window | {"bucket_kind": "all", "bucket": "mean"} | vars(hac_mean(rate, persistent_lags(rate)))
     shares = {
         "share_above_50pct": rate > HIGH_RATE,
         "share_above_default": rate > DEFAULT_ANNUAL + _ROUNDING,
         "share_negative": rate < 0,
     }
     for kind, flags in shares.items():
-        yield window | {"bucket_kind": kind, "bucket": "all"} | vars(hac_mean(flags.astype(np.float64)))
+        share = flags.astype(np.float64)
+        yield window | {"bucket_kind": kind, "bucket": "all"} | vars(hac_mean(share, persistent_lags(share)))
     for days in PAST_DAYS:
         yield from _deciles(frame, f"past_return_{days}d")
     yield from _drawdowns(frame, f"drawdown_{PEAK_DAYS}d")
@@ -120,7 +121,7 @@ def _deciles(frame: pd.DataFrame, kind: str) -> Iterator[dict[str, Any]]:
         return
     rate = good["funding"].to_numpy()
     bucket = deciles(good[kind].to_numpy())
-    lags = hac_lags(len(good))
+    lags = persistent_lags(rate)
     about = _window(good) | {"bucket_kind": kind}
     for decile in range(1, 11):
         inside = bucket == decile
@@ -146,7 +147,7 @@ def _drawdowns(frame: pd.DataFrame, kind: str) -> Iterator[dict[str, Any]]:
     if len(good) < MIN_DAYS:
         return
     rate, depth = good["funding"].to_numpy(), good[kind].to_numpy()
-    lags = hac_lags(len(good))
+    lags = persistent_lags(rate)
     for name, low, high in DRAWDOWNS:
         inside = (depth >= low) & (depth < high)
         if inside.any():

@@ -32,6 +32,7 @@ from perp_pipeline.research.statistics import (
     hac_correlation,
     hac_influence,
     hac_lags,
+    persistent_lags,
 )
 
 KINDS = ("past3d", "contemporaneous", "future3d")
@@ -160,6 +161,7 @@ def _event_rows(frame: pd.DataFrame) -> Iterator[dict[str, Any]]:
     for other in KINDS[1:]:
         gap = hac_influence(past[0] - found[other][0], past[1] - found[other][1], lags)
         yield window | {"kind": f"past3d_minus_{other}", "lag": 0} | vars(gap)
+    slow = max(lags, persistent_lags(rate))
     tables = {"decile": (good["past3d"].to_numpy(), rate)}
     tables |= {f"decile_{kind}": (rate, good[kind].to_numpy()) for kind in KINDS}
     for kind, (sorted_by, averaged) in tables.items():
@@ -167,7 +169,11 @@ def _event_rows(frame: pd.DataFrame) -> Iterator[dict[str, Any]]:
         for decile in range(1, 11):
             inside = bucket == decile
             if inside.any():
-                yield window | {"kind": kind, "lag": decile} | vars(bucket_mean(averaged, inside, lags))
+                yield (
+                    window
+                    | {"kind": kind, "lag": decile}
+                    | vars(bucket_mean(averaged, inside, slow if kind == "decile" else lags))
+                )
 
 
 def bucket_mean(values: Array, inside: Array, lags: int) -> Estimate:

@@ -25,7 +25,7 @@ from perp_pipeline.research.statistics import (
     Array,
     correlation_influence,
     hac_influence,
-    hac_lags,
+    persistent_lags,
 )
 from perp_pipeline.steps import DROPPED_COLUMNS, Built
 from perp_pipeline.theory.quanto import dollar_return
@@ -232,8 +232,7 @@ def _quantities(
             n = len(when)
             if n < MIN_ROWS:
                 continue
-            lags = min(max(hac_lags(n), round(_LAG_DAYS * per_year / 365)), n // 3)
-            found = hac_influence(values[0], values[1], lags)
+            found = hac_influence(values[0], values[1], _lags(values[1], per_year / 365))
             yield {
                 "quantity": name,
                 "period": period,
@@ -275,6 +274,11 @@ def _estimates(
         value, influence = covariance(e[known], b[known])
         yield "funding", rate, known
         yield "net_funding", (rate[0] - value * per_year, rate[1] - influence * per_year), known
+
+
+def _lags(influence: Array, per_day: float) -> int:
+    """Bandwidth of an estimate: at least 30 days, and what its persistence asks for."""
+    return max(persistent_lags(influence), min(round(_LAG_DAYS * per_day), len(influence) // 3))
 
 
 def mean(x: Array) -> tuple[float, Array]:
@@ -352,8 +356,8 @@ def _margin_spreads(
                     if len(x) < MIN_ROWS:
                         continue
                     when = times[bounds(times, period)]
-                    per_day = PERIODS_A_YEAR[frequency] / 365
-                    lags = min(max(hac_lags(len(x)), round(_LAG_DAYS * per_day)), len(x) // 3)
+                    value, influence = mean(x)
+                    lags = _lags(influence, PERIODS_A_YEAR[frequency] / 365)
                     yield {
                         "venue": venue,
                         "symbol": linear,
@@ -361,7 +365,7 @@ def _margin_spreads(
                         "frequency": frequency,
                         "quantity": "linear_minus_inverse",
                         "period": period,
-                        **vars(hac_influence(*mean(x), lags)),
+                        **vars(hac_influence(value, influence, lags)),
                         "window_start": utc(when[0]),
                         "window_end": utc(when[-1]),
                         "n_kept_out": 0,

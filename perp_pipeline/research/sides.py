@@ -4,9 +4,10 @@
 
 - ``share_default``: payments that are exactly 0.01 % per 8 hours (pro rata for other intervals);
   ``share_above_default``, ``share_below_default``, ``share_negative`` (longs are paid): the other payments;
-- ``sd_premium``: standard deviation of the window's mean premium (claim 56), where premiums are in the lake;
-- ``long_share``: longs over longs and shorts by open interest, ``share_days_long``: days on which longs are
-  the larger side (claim 52), where open interest is in the lake.
+- ``premium_sd``: standard deviation of the window's mean premium (claim 56), where premiums are in the lake;
+- ``share_long``: longs over longs and shorts by open interest; ``lp_share_long``: the same of the liquidity
+  providers, who take the other side of every trader; ``share_days_long``: days on which traders' longs are
+  the larger side (claims 52, 53), where open interest is in the lake.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from perp_pipeline.research.averages import DEFAULT_RATE_8H, at_default
 from perp_pipeline.research.daily import main_symbols
 from perp_pipeline.research.periods import standard_periods
 from perp_pipeline.research.series import bounds, utc
-from perp_pipeline.research.statistics import Array, Estimate, hac_influence, hac_lags, hac_mean
+from perp_pipeline.research.statistics import Array, Estimate, hac_influence, hac_mean, persistent_lags
 
 MIN_ROWS = 60
 _LAG_DAYS = 30
@@ -73,7 +74,7 @@ def out_sides(
             rows += [about | row for row in _premium_spread(windows.sort_values("window_end"), extra)]
     if raw_gmx_open_interest is not None:
         for chain, part in raw_gmx_open_interest.groupby("chain", observed=True):
-            about = {"venue": f"gmx_{chain}", "base": "ALL", "symbol": "ALL"}
+            about = {"venue": f"gmx_{chain}", "base": "all", "symbol": "all"}
             rows += [about | row for row in _long_shares(part.sort_values("day"), extra)]
     return pd.DataFrame(rows, columns=COLUMNS)
 
@@ -91,11 +92,9 @@ def _default_shares(payments: pd.DataFrame, extra: Iterable[str]) -> Iterator[di
     }
     times = payments["accrual_start"].dt.tz_convert("UTC").dt.tz_localize(None).to_numpy()
     for period, span in _spans(times, extra):
-        n = span.stop - span.start
-        lags = min(max(hac_lags(n), round(_LAG_DAYS * 24 / float(np.median(hours[span])))), n // 3)
+        month = round(_LAG_DAYS * 24 / float(np.median(hours[span])))
         for name, values in flags.items():
-            found = hac_mean(values[span].astype(np.float64), lags)
-            yield _row(name, period, found, times[span])
+            yield _row(name, period, _mean(values[span].astype(np.float64), month), times[span])
 
 
 def _premium_spread(windows: pd.DataFrame, extra: Iterable[str]) -> Iterator[dict[str, Any]]:
@@ -103,7 +102,7 @@ def _premium_spread(windows: pd.DataFrame, extra: Iterable[str]) -> Iterator[dic
     times = windows["window_end"].dt.tz_convert("UTC").dt.tz_localize(None).to_numpy()
     values = windows["premium_mean"].to_numpy(dtype=np.float64)
     for period, span in _spans(times, extra):
-        yield _row("sd_premium", period, standard_deviation(values[span]), times[span])
+        yield _row("premium_sd", period, standard_deviation(values[span]), times[span])
 
 
 def standard_deviation(values: Array) -> Estimate:
@@ -111,7 +110,7 @@ def standard_deviation(values: Array) -> Estimate:
     square = (values - values.mean()) ** 2
     sd = float(square.mean()) ** 0.5
     influence = (square - sd**2) / (2.0 * sd) if sd else np.zeros_like(values)
-    return hac_influence(sd, influence)
+    return hac_influence(sd, influence, persistent_lags(influence))
 
 
 def _long_shares(days: pd.DataFrame, extra: Iterable[str]) -> Iterator[dict[str, Any]]:
@@ -121,8 +120,10 @@ def _long_shares(days: pd.DataFrame, extra: Iterable[str]) -> Iterator[dict[str,
     times = days["day"].to_numpy()[there]
     for period, span in _spans(times, extra):
         share = longs[span] / (longs[span] + shorts[span])
-        yield _row("long_share", period, hac_mean(share), times[span])
-        yield _row("share_days_long", period, hac_mean((share > 0.5).astype(np.float64)), times[span])
+        yield _row("share_long", period, _mean(share, _LAG_DAYS), times[span])
+        yield _row("lp_share_long", period, _mean(1.0 - share, _LAG_DAYS), times[span])
+        days_long = (share > 0.5).astype(np.float64)
+        yield _row("share_days_long", period, _mean(days_long, _LAG_DAYS), times[span])
 
 
 def _spans(times: npt.NDArray[np.datetime64], extra: Iterable[str]) -> Iterator[tuple[str, slice]]:
@@ -133,6 +134,11 @@ def _spans(times: npt.NDArray[np.datetime64], extra: Iterable[str]) -> Iterator[
         span = bounds(times, period)
         if span.stop - span.start >= MIN_ROWS:
             yield period, span
+
+
+def _mean(values: Array, month: int) -> Estimate:
+    """Mean with a bandwidth of at least a month, and what its persistence asks for."""
+    return hac_mean(values, max(persistent_lags(values), min(month, len(values) // 3)))
 
 
 def _row(quantity: str, period: str, found: Estimate, times: npt.NDArray[np.datetime64]) -> dict[str, Any]:
