@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib import metadata
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from perp_pipeline.lake import Lake
+
+SOFTWARE = ("perp-pipeline", "pandas", "numpy", "pyarrow", "statsmodels", "matplotlib", "great-expectations")
+"""Packages whose versions a report states."""
 
 
 @dataclass(frozen=True)
@@ -20,13 +30,12 @@ class TableCount:
 
 @dataclass(frozen=True)
 class SourceCount:
-    """A source: stored bodies, how many of them have a sha256 on record, their bytes, and the hosts asked."""
+    """A host that was asked: stored bodies, how many of them have a sha256 on record, and their bytes."""
 
     name: str
     bodies: int
     sha256: int
     size: int = 0
-    hosts: str = ""
 
 
 @dataclass(frozen=True)
@@ -52,3 +61,66 @@ class ReportContext:
     software: Mapping[str, str] = field(default_factory=dict)
     dropped: Sequence[tuple[str, str, int]] = ()
     definitions: Mapping[int, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, lake: Lake, command: str = "") -> ReportContext:
+        """What a lake says about itself: its tables, the bodies it was built from, the claims' definitions.
+
+        Reads Parquet footers and the manifest of the stored bodies, no rows.
+        """
+        counts = _table_counts(lake)
+        months = [text for count in counts for text in (count.first, count.last) if text]
+        return cls(
+            span=f"{min(months)}..{max(months)}" if months else "no months",
+            simulated=(lake.market() or "").startswith("simulated"),
+            command=command,
+            tables=counts,
+            sources=_source_counts(lake),
+            software={"Python": platform.python_version()} | {name: _version(name) for name in SOFTWARE},
+            definitions=_definitions(),
+        )
+
+
+def _table_counts(lake: Lake) -> list[TableCount]:
+    import pyarrow.parquet as pq
+
+    from perp_pipeline import contracts
+
+    counts = []
+    for contract in contracts.tables().values():
+        partitions = lake.partitions(contract)
+        if not partitions:
+            continue
+        rows = 0
+        for path in partitions.values():
+            with path.open("rb") as file:
+                rows += pq.read_metadata(file).num_rows
+        months = sorted(str(key.month) for key in partitions if key.month is not None)
+        ends = (months[0], months[-1]) if months else ("", "")
+        counts.append(TableCount(contract.name, rows, len(partitions), *ends, contract.grain))
+    return counts
+
+
+def _source_counts(lake: Lake) -> list[SourceCount]:
+    from perp_pipeline.sources.store import BodyStore
+
+    entries = [
+        entry for entry in BodyStore(lake.root / "raw" / "_downloads").entries() if not entry.is_absence
+    ]
+    hosts: dict[str, list[int]] = {}
+    for entry in entries:
+        hosts.setdefault(urlsplit(entry.url).netloc, []).append(entry.bytes)
+    return [SourceCount(host, len(sizes), len(sizes), sum(sizes)) for host, sizes in sorted(hosts.items())]
+
+
+def _definitions() -> dict[int, str]:
+    from perp_pipeline.research.claims.register import register
+
+    return {claim.id: f"{claim.definition}\n\nCode: {claim.code}" for claim in register()}
+
+
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "not installed"

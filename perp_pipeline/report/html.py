@@ -16,7 +16,7 @@ from perp_pipeline.report.exhibits import ESSAYS, FIGURES, TABLES, Essay, Figure
 from perp_pipeline.report.style import COLOURS, inline_svg, render
 
 if TYPE_CHECKING:
-    from upath import UPath
+    from matplotlib.figure import Figure
 
 BADGES = {
     "holds": ("good", "✓"),
@@ -33,10 +33,10 @@ _MOST_ROWS = 300
 
 @dataclass(frozen=True)
 class ReportFiles:
-    """Where a report was written: the page, and each figure's files by name."""
+    """Where a report was written: the page, and each figure's files by name (``averages.png``)."""
 
-    html: UPath
-    figures: Mapping[str, UPath]
+    page: Path
+    figures: Mapping[str, Path]
 
 
 @dataclass(frozen=True)
@@ -47,9 +47,7 @@ class Page:
     figures: Mapping[str, bytes]
 
 
-def write_report(
-    tables: Mapping[str, pd.DataFrame], out_dir: Path | UPath, *, context: ReportContext
-) -> ReportFiles:
+def write_report(tables: Mapping[str, pd.DataFrame], out_dir: Path, *, context: ReportContext) -> ReportFiles:
     """Write ``report.html`` and ``figures/*.png`` and ``*.svg`` below ``out_dir``.
 
     Args:
@@ -60,15 +58,23 @@ def write_report(
 
     from perp_pipeline.lake.files import put, sweep_scratch
 
-    root = UPath(out_dir)
     page = build_page(tables, context=context)
-    figures = {}
-    for name, content in page.figures.items():
-        figures[name] = root / "figures" / name
-        put(root, figures[name], content)
-    put(root, root / "report.html", page.html.encode())
-    sweep_scratch(root)
-    return ReportFiles(root / "report.html", figures)
+    contents = {out_dir / "figures" / name: content for name, content in page.figures.items()}
+    contents[out_dir / "report.html"] = page.html.encode()
+    for path, content in contents.items():
+        put(UPath(out_dir), UPath(path), content)
+    sweep_scratch(UPath(out_dir))
+    return ReportFiles(out_dir / "report.html", {name: out_dir / "figures" / name for name in page.figures})
+
+
+def essay_figures(tables: Mapping[str, pd.DataFrame]) -> dict[str, Figure]:
+    """The report's figures by name, those whose tables are there."""
+    held = {name: frame for name, frame in tables.items() if len(frame)}
+    return {
+        exhibit.slug: exhibit.draw(held, ", ".join(exhibit.needs))
+        for exhibit in FIGURES
+        if _ready(exhibit.needs, held)
+    }
 
 
 def build_page(tables: Mapping[str, pd.DataFrame], *, context: ReportContext) -> Page:
