@@ -276,6 +276,23 @@ def test_x12_is_compared_with_calendar_days() -> None:
     assert found.verdict is Verdict.FAILS
 
 
+def test_a_copied_series_is_no_evidence_on_margin() -> None:
+    rates = ar1(600, 0.9, 8, mean=0.1, sd=0.1)
+    nothing = implied(np.array([]))
+
+    def claim_40(linear: np.ndarray) -> pd.DataFrame:
+        both = [daily("bitmex", "XBTUSD", "BTC", rates), daily("bitmex", "XBTUSDT", "BTC", linear)]
+        spreads = out_venue_spreads(core_funding_daily=pd.concat(both), core_cme_implied=nothing)
+        return build_claims({"out_venue_spreads": spreads}).set_index("claim_id").loc[40]
+
+    copied = claim_40(rates)
+    assert (copied["verdict"], copied["n"]) == ("no data", 0)
+    assert "equal XBTUSD's on all 600 common days" in copied["reason"]
+    own = claim_40(rates + 0.06 + ar1(600, 0.5, 9, sd=0.02))
+    assert own["verdict"] == "holds"
+    assert own["ci_low"] < 0.06 < own["ci_high"]
+
+
 def test_explain_shows_definition_code_and_finding() -> None:
     text = explain(1, lake(1))
     assert text["window"] == "2019-09..2022-06"

@@ -29,7 +29,7 @@ from perp_pipeline.research.claims.reading import (
     series_of,
 )
 from perp_pipeline.research.periods import slice_period
-from perp_pipeline.research.series import RateSeries
+from perp_pipeline.research.series import COMPLETE, RateSeries
 from perp_pipeline.research.spreads import common_days
 from perp_pipeline.research.statistics import hac_correlation, hac_influence, hac_skewness, persistent_lags
 
@@ -153,6 +153,9 @@ def often_above_half(tables: Tables, period: str) -> Answer:
     days with a Newey-West error. Each Binance contract is shown on its own.
     """
     daily = rows_in(tables, "core_funding_daily", "day", period, base=["BTC", "ETH"])
+    daily = daily[daily["coverage"] >= COMPLETE]
+    if daily.empty:
+        raise MissingData(f"core_funding_daily has no complete day of BTC and ETH in {period}")
     by_day = (daily["rate_annual"] > 0.5).astype("float64").groupby(daily["day"]).mean().sort_index()
     days = by_day.index.to_numpy(dtype="datetime64[us]")
     parts = [

@@ -238,7 +238,8 @@ def evaluate(claim: Claim, tables: Tables, window: str | None = None) -> Finding
     head = answer.parts[0]
     verdicts = [verdict_of(part) for part in answer.parts]
     sentences = [_sentence(part, verdict) for part, verdict in zip(answer.parts, verdicts, strict=True)]
-    short = dict.fromkeys(text for part in answer.parts if (text := _short_of(part, period)))
+    judged = [part for part in answer.parts if part.expected is not None] or answer.parts
+    short = dict.fromkeys(text for part in judged if (text := _short_of(part, period)))
     missing_text = [f"Missing: {text}." for text in answer.missing]
     verdict = combined(verdicts)
     if verdict is Verdict.NO_DATA and any(part.expected is not None for part in answer.parts):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
-from perp_pipeline.research.claims.model import Answer, Claim, Expected, Part, Tables, value
-from perp_pipeline.research.claims.reading import attempt, gather, row_part, sum_part
+from perp_pipeline.research.claims.model import Answer, Claim, Expected, MissingData, Part, Tables, value
+from perp_pipeline.research.claims.reading import attempt, gather, row_part, rows, sum_part
 from perp_pipeline.theory.quanto import dollar_notional, dollar_profit, dollar_return, mean_of_product
 
 SYMBOL = "ETHUSD"
@@ -117,36 +119,28 @@ def since_june_2017(tables: Tables, period: str) -> Answer:
 
 
 def margin_currency(tables: Tables, period: str) -> Answer:
-    """BitMEX XBTUSDT (USDT-margined) less XBTUSD (coin-margined), mean daily funding over common days."""
+    """BitMEX XBTUSDT (USDT-margined) less XBTUSD (coin-margined), mean daily funding over common days.
 
-    def spread() -> Part:
-        # out_venue_spreads holds XBTUSD minus XBTUSDT: turn it round.
-        part = row_part(
-            tables,
-            "out_venue_spreads",
-            "XBTUSDT minus XBTUSD",
-            "fraction a year",
-            value(0.06),
-            venue_a="bitmex",
-            venue_b="bitmex",
-            symbol_a="XBTUSD",
-            symbol_b="XBTUSDT",
-            period=period,
+    Two contracts do not pay the same rate to the last digit for long: where the recorded series never
+    differ, one is a copy of the other and there is nothing to compare.
+    """
+    # out_venue_spreads holds XBTUSD minus XBTUSDT: turn it round.
+    where = {
+        "venue_a": "bitmex",
+        "venue_b": "bitmex",
+        "symbol_a": "XBTUSD",
+        "symbol_b": "XBTUSDT",
+        "period": period,
+    }
+    part = row_part(
+        tables, "out_venue_spreads", "XBTUSDT minus XBTUSD", "fraction a year", value(0.06), **where
+    )
+    if float(rows(tables, "out_venue_spreads", **where)["gap_mean"].iloc[0]) < 1e-9:
+        raise MissingData(
+            f"rates of XBTUSDT of its own; those on record equal XBTUSD's on all {part.n} common days"
         )
-        return Part(
-            part.label,
-            part.unit,
-            -part.estimate,
-            part.se,
-            -part.ci_high,
-            -part.ci_low,
-            part.n,
-            part.window_start,
-            part.window_end,
-            part.expected,
-        )
-
-    return gather(spread)
+    turned = replace(part, estimate=-part.estimate, ci_low=-part.ci_high, ci_high=-part.ci_low)
+    return Answer((turned,))
 
 
 CLAIMS = (
