@@ -161,9 +161,9 @@ def _prices(
 ) -> tuple[pd.Series, pd.DataFrame]:
     """Price of the perpetual at each payment by order of preference, and the prices kept out."""
     closes = bucketed[["symbol", "timestamp", "close", "bin_size"]].assign(venue="bitmex")
-    closes = closes.sort_values("bin_size", ascending=False).drop_duplicates(
-        ["symbol", "timestamp"], keep="last"
-    )
+    # The shorter bar's close is the same moment's; where the two differ it is the one nearer to trades.
+    closes = closes.sort_values("bin_size", ascending=False, kind="stable")
+    closes = closes.drop_duplicates(["symbol", "timestamp"])
     copies = pinned[["venue", "symbol", "timestamp", "price"]]
     copies = copies.assign(timestamp=copies["timestamp"].dt.round("s"))
     copies = copies.sort_values(_COPY_KEY, ignore_index=True).drop_duplicates(_COPY_KEY)
