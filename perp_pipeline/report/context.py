@@ -104,9 +104,8 @@ def _table_counts(lake: Lake) -> list[TableCount]:
 def _source_counts(lake: Lake) -> list[SourceCount]:
     from perp_pipeline.sources.store import BodyStore
 
-    entries = [
-        entry for entry in BodyStore(lake.root / "raw" / "_downloads").entries() if not entry.is_absence
-    ]
+    store = BodyStore(lake.root / "raw" / "_downloads")
+    entries = [entry for entry in store.entries() if not entry.is_absence]
     hosts: dict[str, list[int]] = {}
     for entry in entries:
         hosts.setdefault(urlsplit(entry.url).netloc, []).append(entry.bytes)
