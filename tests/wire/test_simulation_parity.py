@@ -94,7 +94,7 @@ def assert_same_envelope(simulated: Answer, replayed: Answer) -> None:
 
 
 def shape(value: Any) -> Any:
-    """Keys in order, types, and digits of printed numbers as a pattern; a list of rows is the set of its shapes."""
+    """Keys in order, types, digits of printed numbers as a pattern; rows as the set of their shapes."""
     if isinstance(value, dict):
         return {key: shape(item) for key, item in value.items()}
     if isinstance(value, list):
