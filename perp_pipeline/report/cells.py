@@ -45,13 +45,18 @@ class TableView:
     total: int
 
 
-def amount(value: float | None, unit: str = "", suffix: bool = True) -> str:
-    """A number in its unit: ``12.3 %`` for 0.1234 of a ``fraction a year``; an en dash for none."""
+def amount(value: float | None, unit: str = "", suffix: bool = True, digits: int | None = None) -> str:
+    """A number in its unit: ``12.3 %`` for 0.1234 of a ``fraction a year``; an en dash for none.
+
+    Args:
+        digits: decimals, where not those of the unit's format.
+    """
     if value is None or pd.isna(value):
         return MISSING
     if math.isinf(value):
         return "∞" if value > 0 else f"{MINUS}∞"
     factor, form, tail = FORMATS.get(unit, (1.0, "", ""))
+    form = form if digits is None else f",.{digits}f"
     text = f"{factor * value:{form}}" if form else _three_digits(value)
     if not text.strip("-0."):
         text = text.lstrip("-")

@@ -146,7 +146,7 @@ def _claims(frame: pd.DataFrame | None, context: ReportContext) -> list[dict[str
                 "essays": [essay.code for essay in ESSAYS if essay.code in row["source"]],
                 "statement": row["statement"],
                 "published": cells.cell(row["published"]),
-                "estimate": cells.amount(row["estimate"], unit),
+                "estimate": cells.amount(row["estimate"], unit, digits=_claim_digits(row, unit)),
                 "per": cells.PERIODS.get(unit, "") if pd.notna(row["estimate"]) else "",
                 "interval": cells.interval(row["ci_low"], row["ci_high"], unit),
                 "exact": row["se"] == 0,
@@ -161,6 +161,11 @@ def _claims(frame: pd.DataFrame | None, context: ReportContext) -> list[dict[str
             }
         )
     return rows
+
+
+def _claim_digits(row: Mapping[Any, Any], unit: str) -> int | None:
+    """An exact yearly rate with two decimals (10.95 %), one with an error with one."""
+    return 2 if row["se"] == 0 and unit == "fraction a year" else None
 
 
 def _tally(claims: Iterable[Mapping[str, Any]]) -> list[tuple[str, str, str, int]]:

@@ -67,6 +67,7 @@ def labelled(frame: pd.DataFrame) -> pd.DataFrame:
     ]
     order = pd.DataFrame(
         {
+            "place": rows["base"].map(lambda base: BASES.index(base) if base in BASES else len(BASES)),
             "base": rows["base"],
             "venue": rows["venue"].map(lambda venue: _VENUE_ORDER.get(venue, 5)),
             "name": rows["venue"],
@@ -75,7 +76,7 @@ def labelled(frame: pd.DataFrame) -> pd.DataFrame:
             "text": rows["method"],
         }
     )
-    by = ["base", "venue", "name", "symbol", "method", "text"]
+    by = ["place", "base", "venue", "name", "symbol", "method", "text"]
     return rows.loc[order.sort_values(by, kind="stable").index].reset_index(drop=True)
 
 

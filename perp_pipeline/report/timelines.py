@@ -63,14 +63,13 @@ def monthly_figure(
             _HEAD + tall * len(panels) + _FOOT - 12,
             f"Monthly mean funding by venue, {period_words(period)}",
             "Percent a year, simple annualisation; positive: longs pay. "
-            f"CME: {METHOD_NAMES.get(cme_method, cme_method)}. n: up to {months} months a line.",
+            f"CME: {METHOD_NAMES.get(cme_method, cme_method)}. n: up to {months} months. Scales differ.",
             f"Source: {source}.",
         )
         values = [line for lines in panels.values() for line in lines.values()]
-        low, high = _reach(values)
         for index, (base, lines) in enumerate(panels.items()):
             axes = _time_axes(figure, _HEAD + 26 + tall * index, tall - 50, base, "%")
-            axes.set_ylim(low, high)
+            axes.set_ylim(*_reach(list(lines.values())))
             others = tuple(lines)
             for venue, line in lines.items():
                 axes.plot(
@@ -119,15 +118,15 @@ def differences_figure(
         figure = canvas(
             _HEAD + tall * max(1, len(panels)) + _FOOT - 12,
             f"Funding differences between venues, {period_words(period)}",
-            "Percentage points a year, monthly means; colour: the dearer venue. "
-            f"CME: {METHOD_NAMES.get(cme_method, cme_method)}. n: up to {months} months a panel.",
+            "Points a year, monthly means; colour: the dearer venue. "
+            f"CME: {METHOD_NAMES.get(cme_method, cme_method)}. n: up to {months} months. "
+            "BTC, ETH scales differ.",
             f"Source: {source}.",
         )
-        low, high = _reach([line for *_, line in panels], room=0.14)
         for index, (base, pair, line) in enumerate(panels):
             heading = f"{base}: {venue_name(pair[0])} minus {venue_name(pair[1])}"
             axes = _time_axes(figure, _HEAD + 26 + tall * index, tall - 50, heading, "pp")
-            axes.set_ylim(low, high)
+            axes.set_ylim(*_reach([other for owner, _, other in panels if owner == base], room=0.16))
             _difference_bars(axes, line, pair)
             _mean_label(axes, spread_of(spreads, pair, base, period, cme_method), line)
             _span_axis(axes, [line for *_, line in panels])
@@ -186,6 +185,7 @@ def _time_axes(figure: Figure, top: float, height: float, heading: str, unit: st
     axes.text(0, 1.03, heading, transform=axes.transAxes, fontweight="bold", va="bottom")
     axes.grid(axis="y", color=colour("grid"), linewidth=0.8)
     axes.axhline(0, color=colour("zero"), linewidth=1)
+    axes.locator_params(axis="y", nbins=5)
     axes.yaxis.set_major_formatter(lambda value, _: f"{number(value, 0)} {unit}")
     return axes
 

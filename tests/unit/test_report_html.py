@@ -73,6 +73,7 @@ def test_every_claim_has_a_row_and_a_place_in_its_essay(html: str) -> None:
     assert all(f'href="#{place}"' in html for place in ("B-1", "B-3", "A-46"))
     assert all(f'id="{place}"' in html for place in ("B-1", "B-3", "A-46"))
     assert "9.1 %" in html
+    assert "10.95 %</b> a year" in html
     assert "7.0 to 11.2" in html
     assert "Missing: swaps." in html
     assert "Mean of daily differences." in html
