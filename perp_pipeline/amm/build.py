@@ -11,26 +11,27 @@ from perp_pipeline.contracts.model import Contract
 from perp_pipeline.steps import DROPPED_COLUMNS, Built
 
 
-def build_swaps(*, raw_eth_logs: pd.DataFrame, raw_amm_days: pd.DataFrame) -> pd.DataFrame:
-    """core_amm_swaps: decoded swaps of all pools.
+def core_amm_swaps(*, raw_eth_logs: pd.DataFrame, raw_amm_days: pd.DataFrame) -> pd.DataFrame:
+    """Decoded swaps of all pools.
 
     Raises:
-        UnknownTopic, TruncatedWords, WordOutOfRange, DuplicateLog, LogOutOfOrder: a log is not what it claims to be.
+        UnknownTopic, TruncatedWords, WordOutOfRange, DuplicateLog, LogOutOfOrder: a log is not what it
+        should.
     """
     facts = pool_facts(raw_amm_days)
     frames = [decode.swaps(rows, facts[key]) for key, rows in by_pool(raw_eth_logs)]
     return _joined(frames, _contract("core_amm_swaps"))
 
 
-def build_liquidity(*, raw_eth_logs: pd.DataFrame, raw_amm_days: pd.DataFrame) -> pd.DataFrame:
-    """core_amm_liquidity: decoded mints, burns, collects, flash loans and protocol collects of all pools."""
+def core_amm_liquidity(*, raw_eth_logs: pd.DataFrame, raw_amm_days: pd.DataFrame) -> pd.DataFrame:
+    """Decoded mints, burns, collects, flash loans and protocol collects of all pools."""
     facts = pool_facts(raw_amm_days)
     frames = [decode.liquidity_events(rows, facts[key]) for key, rows in by_pool(raw_eth_logs)]
     return _joined(frames, _contract("core_amm_liquidity"))
 
 
-def build_fee_protocol(*, raw_eth_logs: pd.DataFrame, raw_amm_days: pd.DataFrame) -> pd.DataFrame:
-    """core_amm_fee_protocol: switches of the protocol's share of all v3 pools."""
+def core_amm_fee_protocol(*, raw_eth_logs: pd.DataFrame, raw_amm_days: pd.DataFrame) -> pd.DataFrame:
+    """Switches of the protocol's share of all v3 pools."""
     facts = pool_facts(raw_amm_days)
     frames = [
         decode.fee_switches(rows, facts[key])
@@ -40,14 +41,14 @@ def build_fee_protocol(*, raw_eth_logs: pd.DataFrame, raw_amm_days: pd.DataFrame
     return _joined(frames, _contract("core_amm_fee_protocol"))
 
 
-def build_minutes(
+def core_amm_minutes(
     *,
     core_amm_swaps: pd.DataFrame,
     raw_amm_minutes: pd.DataFrame,
     core_amm_fee_protocol: pd.DataFrame,
     raw_amm_days: pd.DataFrame,
 ) -> pd.DataFrame:
-    """core_amm_minutes: by minute, from swaps, and from minute files on days that have no swaps."""
+    """By minute, from swaps, and from minute files on days that have no swaps."""
     facts = pool_facts(raw_amm_days)
     switches = dict(by_pool(core_amm_fee_protocol))
     swaps, files = dict(by_pool(core_amm_swaps)), dict(by_pool(raw_amm_minutes))
@@ -65,14 +66,14 @@ def build_minutes(
     return _joined(frames, _contract("core_amm_minutes"))
 
 
-def build_pool_day(
+def core_amm_pool_day(
     *,
     core_amm_minutes: pd.DataFrame,
     raw_amm_snapshots: pd.DataFrame,
     raw_amm_days: pd.DataFrame,
     core_spot_1h: pd.DataFrame,
 ) -> Built:
-    """core_amm_pool_day: from minutes, and from snapshots for pairs and days that have no minutes."""
+    """From minutes, and from snapshots for pairs and days that have no minutes."""
     facts, spot = pool_facts(raw_amm_days), spot_by_base(core_spot_1h)
     frames: list[pd.DataFrame] = []
     dropped: list[pd.DataFrame] = []
@@ -90,14 +91,14 @@ def build_pool_day(
     return Built(_joined(frames, _contract("core_amm_pool_day")), names)
 
 
-def build_marks(
+def core_amm_marks(
     *,
     core_amm_minutes: pd.DataFrame,
     core_amm_pool_day: pd.DataFrame,
     raw_amm_days: pd.DataFrame,
     core_spot_1h: pd.DataFrame,
 ) -> pd.DataFrame:
-    """core_amm_marks: each pool-day's profit at every mark that the data reach."""
+    """Each pool-day's profit at every mark that the data reach."""
     facts, spot = pool_facts(raw_amm_days), spot_by_base(core_spot_1h)
     rows = dict(by_pool(core_amm_minutes))
     frames = [
@@ -107,10 +108,10 @@ def build_marks(
     return _joined(frames, _contract("core_amm_marks"))
 
 
-def build_profit_per_volume(
+def out_amm_profit_per_volume(
     *, core_amm_pool_day: pd.DataFrame, core_amm_marks: pd.DataFrame, periods: tuple[str, ...] = ()
 ) -> pd.DataFrame:
-    """out_amm_profit_per_volume: profit in basis points of volume, by pool, numeraire, mark and period."""
+    """Profit in basis points of volume, by pool, numeraire, mark and period."""
     return profit.profit_per_volume(core_amm_pool_day, core_amm_marks, periods)
 
 

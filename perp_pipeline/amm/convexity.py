@@ -1,15 +1,19 @@
 """Convexity cost by formula: liquidity times the square root of the price times variance over four.
 
-A position of liquidity L is worth V = 2 L sqrt(p) token1 within its range. Its gamma is d2V/dp2 = -L p**-1.5 / 2,
-so that hedging it through a move of log return r costs -gamma (p r)**2 / 2 = L sqrt(p) r**2 / 4 token1 (Milionis,
-Moallemi, Roughgarden and Zhang 2022, "Automated Market Making and Loss-Versus-Rebalancing"). In token
-units: L in sqrt(token0 token1), p in token1 per token0.
+A position of liquidity L is worth V = 2 L sqrt(p) token1 within its range, with gamma -L p**-1.5 / 2. Hedging
+it through a move of log return r costs -gamma (p r)**2 / 2, which is L sqrt(p) r**2 / 4 token1 (Milionis, Moallemi,
+Roughgarden and Zhang 2022, "Automated Market Making and Loss-Versus-Rebalancing"). In token units: L in
+sqrt(token0 token1), p in token1 per token0.
 
-Whose variance? The formula wants the market's. Inside the fee's band of no arbitrage a pool's price stands still and
-then catches up in small steps of one direction: sampled often it shows far too little variance (a 30 bp pool
-at five minutes less than half of the market's). So the returns are the exchanges', hourly, where the lake has
-them for both tokens, and else the pool's over four hours, which is long against the time the market takes to
-cross the band. The pool's own five-minute sum is reported beside it.
+Whose variance? The formula wants the market's. Inside the fee's band of no arbitrage a pool's price stands
+still and then catches up in small steps of one direction: sampled often it shows far too little variance (a
+30 bp pool at five minutes less than half of the market's). So the returns are the exchanges', hourly, where
+the lake has them for both tokens, and else the pool's over four hours, which is long against the time the
+market takes to cross the band. The pool's own five-minute sum is reported beside it.
+
+Which liquidity? What a swap's log states holds just-in-time liquidity too, minted for that swap and burnt
+after it: up to hundreds of times the rest, for one block. The median over the minutes of a step leaves it
+out.
 """
 
 from __future__ import annotations
@@ -33,7 +37,7 @@ DAY_MINUTES = 1440
 
 @dataclass(frozen=True)
 class DayConvexity:
-    """Per day: convexity in token1 and in token0, realised variance, mean liquidity in force."""
+    """Per day: convexity in token1 and in token0, realised variance, liquidity in force (mean over steps)."""
 
     token1: Floats
     token0: Floats
@@ -71,22 +75,22 @@ def by_day(
             the pool's; NaN where it is unknown makes the day's result NaN.
 
     Returns:
-        One value per day. A day starts at the pool's last price of the day before where that has a row, else at
-        its own first price.
+        One value per day. A day starts at the pool's last price of the day before where that has a row,
+        else at its own first price.
     """
     samples = np.arange(0, DAY_MINUTES + 1, step)
     grid = days[:, None] * DAY_MINUTES + samples[None, :]
-    place = np.searchsorted(minute, grid, side="left") - 1  # the last row that ended by the sample
     own_first = np.searchsorted(minute, days * DAY_MINUTES, side="left")
     before = np.searchsorted(minute, (days - 1) * DAY_MINUTES, side="left")
-    floor = np.where(before < own_first, own_first - 1, own_first)
-    place = np.maximum(place, floor[:, None])
-    pool, held = np.log(price[place]), liquidity[place]
-    mean_liquidity = (held[:, 1:] + held[:, :-1]) / 2
+    floor = np.where(before < own_first, own_first - 1, own_first)[:, None]
+    # the last row that ended by the sample
+    place = np.maximum(np.searchsorted(minute, grid, side="left") - 1, floor)
+    pool = np.log(price[place])
+    each = days[:, None] * DAY_MINUTES + np.arange(DAY_MINUTES)[None, :]
+    held = liquidity[np.maximum(np.searchsorted(minute, each, side="right") - 1, floor)]
+    in_force = np.median(held.reshape(len(days), -1, step), axis=2)
     middle = np.exp((pool[:, 1:] + pool[:, :-1]) / 2)
     path = pool if market is None else np.log(market(grid))
     squares = np.diff(path, axis=1) ** 2
-    token1, token0 = step_cost(mean_liquidity, middle, squares)
-    return DayConvexity(
-        token1.sum(axis=1), token0.sum(axis=1), squares.sum(axis=1), mean_liquidity.mean(axis=1)
-    )
+    token1, token0 = step_cost(in_force, middle, squares)
+    return DayConvexity(token1.sum(axis=1), token0.sum(axis=1), squares.sum(axis=1), in_force.mean(axis=1))

@@ -23,7 +23,7 @@ from perp_pipeline.amm.words import (
     words_from_hex,
 )
 from perp_pipeline.sources.evm_events import V2, V3, Event
-from perp_pipeline.sources.evm_logs import FormatChanged, TruncatedWords, UnknownTopic, verify_order
+from perp_pipeline.sources.evm_logs import TruncatedWords, UnknownTopic, verify_order
 
 SWAP_COLUMNS = (
     "chain",
@@ -59,7 +59,8 @@ def check_topics(raw: pd.DataFrame, protocol: str) -> None:
         if topic not in known:
             first = raw[raw["topic0"] == topic].iloc[0]
             raise UnknownTopic(
-                f"log {first['block_number']}/{first['log_index']} of {first['pool']}: topic {topic} is no event of {protocol}"
+                f"log {first['block_number']}/{first['log_index']} of {first['pool']}: "
+                f"topic {topic} is no event of {protocol}"
             )
 
 
@@ -254,9 +255,5 @@ def _topic_ticks(rows: pd.DataFrame, topic: str) -> pd.Series:
 
 def _position(rows: pd.DataFrame) -> npt.NDArray[np.int64]:
     """One ascending number per log: a block holds fewer than 2**20 logs."""
-    return rows["block_number"].to_numpy(dtype=np.int64) * (1 << 20) + rows["log_index"].to_numpy(
-        dtype=np.int64
-    )
-
-
-__all__ = ["SWAP_COLUMNS", "FormatChanged", "check_topics", "fee_switches", "liquidity_events", "swaps"]
+    blocks, logs = (rows[name].to_numpy(dtype=np.int64) for name in ("block_number", "log_index"))
+    return np.asarray(blocks * (1 << 20) + logs)

@@ -1,8 +1,8 @@
 """The same flows valued at other times: how the answer depends on the horizon.
 
-0 is the pool's price right after the swap. 1min to 4h are the close of the minute that lies that much later (so at
-least that long after, and less than a minute more). 1d is the end of the swap's UTC day, the pool-day's own
-value, and 7d is six days after that.
+0 is the pool's price right after the swap: it holds the swap's own impact, much of which reverses within
+minutes. 1min to 4h are the close of the minute that lies that much later (at least that long after, and less
+than a minute more). 1d is the end of the swap's UTC day, the pool-day's own value, and 7d is six days later.
 """
 
 from __future__ import annotations
@@ -32,12 +32,11 @@ def mark_days(
     """Profit of one pool's days at every mark.
 
     Args:
-        minutes: rows of core_amm_minutes of the pool, into the following month; empty where the days come from
-            snapshots.
+        minutes: rows of core_amm_minutes of the pool, into the following month; none for snapshots.
         days: rows of core_amm_pool_day of the pool, into the following month.
 
     Returns:
-        Columns of core_amm_marks: day, mark, pnl_usd, pnl_exchange_usd. A mark that the data do not reach has no row.
+        Columns of core_amm_marks. A mark that the data do not reach has no row.
     """
     stamps = micros(days["day"]) // (DAY_MINUTES * MINUTE_US)
     usd_quote = days["usd0_end" if quote_is_token0(facts) else "usd1_end"].to_numpy(dtype=np.float64)

@@ -46,7 +46,7 @@ def micros(times: pd.Series) -> Ints:
     """Aware or naive UTC stamps as epoch microseconds."""
     if times.dt.tz is not None:
         times = times.dt.tz_convert("UTC").dt.tz_localize(None)
-    return times.astype("datetime64[us]").to_numpy().astype(np.int64)
+    return np.asarray(times.astype("datetime64[us]").to_numpy(), dtype="datetime64[us]").astype(np.int64)
 
 
 def from_swaps(swaps: pd.DataFrame, facts: PoolFacts, switches: pd.DataFrame) -> pd.DataFrame:
@@ -188,7 +188,7 @@ def _exact_to_float(texts: pd.Series) -> Floats:
     return np.asarray(pa.array(texts, type=pa.large_string(), from_pandas=True).cast(pa.float64()).to_numpy())
 
 
-def _position(rows: pd.DataFrame) -> Ints:
-    return rows["block_number"].to_numpy(dtype=np.int64) * (1 << 20) + rows["log_index"].to_numpy(
-        dtype=np.int64
-    )
+def _position(rows: pd.DataFrame) -> npt.NDArray[np.int64]:
+    """One ascending number per log: a block holds fewer than 2**20 logs."""
+    blocks, logs = (rows[name].to_numpy(dtype=np.int64) for name in ("block_number", "log_index"))
+    return np.asarray(blocks * (1 << 20) + logs)

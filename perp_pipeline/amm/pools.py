@@ -15,7 +15,7 @@ class PoolFacts:
     Attributes:
         tracks0, tracks1: USD or the base asset that values each token; empty where none does.
         fee_pips: fee in millionths of the input.
-        fee_protocol0, fee_protocol1: denominators of the protocol's share before the first switch, 0 for none.
+        fee_protocol0, fee_protocol1: denominators of the protocol's share before the first switch (0: none).
     """
 
     chain: str

@@ -19,8 +19,9 @@ MIN_DAYS = 8
 
 
 def block_days(n: int) -> int:
-    """Length of the bootstrap's blocks for ``n`` days: n**(1/3), rounded up (Hall, Horowitz and Jing 1995, rate)."""
-    return max(1, math.ceil(n ** (1 / 3) - 1e-9))
+    """Length of the blocks for ``n`` days: n**(1/3), rounded up (Hall, Horowitz and Jing 1995)."""
+    root: float = float(n) ** (1.0 / 3.0)
+    return max(1, math.ceil(root - 1e-9))
 
 
 def bootstrap_weights(n: int) -> Floats:
@@ -87,7 +88,7 @@ def _rows(days: pd.DataFrame, mark: str, period: str) -> list[dict[str, object]]
     for name, unit in numeraires(days).items():
 
         def series(column: str, unit: Floats = unit) -> Floats:
-            return days[column].to_numpy(dtype=np.float64) / unit
+            return np.asarray(days[column].to_numpy(dtype=np.float64) / unit)
 
         volume = series("volume_usd")
         if not volume.sum() > 0:

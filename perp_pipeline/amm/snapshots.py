@@ -1,11 +1,11 @@
 """Pool-days of v2 pairs from snapshots of reserves, supply and cumulative volume.
 
-Per liquidity token the pair holds x = reserve0 / supply and y = reserve1 / supply, whatever is minted or burnt.
-Between two snapshots swaps moved (dx, dy) per token; times the supply that is the pair's net flow. Fees show as
-growth of sqrt(x y) per token, which trading without fees leaves as it is (Adams, Zinsmeister and Robinson
-2020, Uniswap v2 Core, 2.4). Valued at the price of the day's last snapshot, this is the same profit as
-that of core_amm_swaps. Days are as long as the snapshots make them: from the last one of a day to the last
-one of the next.
+Per liquidity token the pair holds x = reserve0 / supply and y = reserve1 / supply, whatever is minted or
+burnt. Between two snapshots swaps moved (dx, dy) per token; times the supply that is the pair's net flow.
+Fees show as growth of sqrt(x y) per token, which trading without fees leaves as it is (Adams, Zinsmeister
+and Robinson 2020, Uniswap v2 Core, 2.4). Valued at the price of the day's last snapshot, this is the same
+profit as that of core_amm_swaps. Days are as long as the snapshots make them: from the last one of a day to
+the last one of the next.
 """
 
 from __future__ import annotations

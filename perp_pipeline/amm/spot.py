@@ -54,7 +54,7 @@ def spot_by_base(core_spot_1h: pd.DataFrame) -> dict[str, Spot]:
 
 
 def token_usd(tracks: str, spot: dict[str, Spot], moments: Ints) -> Floats | None:
-    """Dollar value of a token at moments: 1 for a dollar token, the spot of what it tracks, None for neither."""
+    """Dollar value of a token: 1 for a dollar token, the spot of what it tracks, None for neither."""
     if tracks == "USD":
         return np.ones(len(moments))
     return spot[tracks].at(moments) if tracks in spot else None

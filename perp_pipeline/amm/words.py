@@ -1,9 +1,9 @@
 """32-byte ABI words in bulk: hexadecimal text -> bytes -> exact integers, exact decimals and floats.
 
-Everything works on whole columns: one ``bytes.fromhex`` for all logs, then numpy views. A column of words is a
-``uint8`` array of shape (n, 32), big-endian, as the chain writes it. Source of the layout: the Ethereum contract
-ABI specification, "Formal Specification of the Encoding" (static types fill one word; signed ones are in two's
-complement, sign-extended).
+Everything works on whole columns: one ``bytes.fromhex`` for all logs, then numpy views. A column of words is
+a ``uint8`` array of shape (n, 32), big-endian, as the chain writes it. Source of the layout: the Ethereum
+contract ABI specification, "Formal Specification of the Encoding" (static types fill one word; signed ones
+are in two's complement, sign-extended).
 """
 
 from __future__ import annotations
@@ -129,7 +129,7 @@ def floats(words: Bytes, *, signed: bool) -> Floats:
 
 
 def scaled(values: Floats, places: int) -> Floats:
-    """Raw token amounts as whole tokens: divided by 10**places (a power that float64 holds exactly to 10**22)."""
+    """Raw token amounts as whole tokens: divided by 10**places (exact powers up to 10**22)."""
     return values / 10.0**places
 
 

@@ -1,155 +1,17 @@
-"""AMM tables: raw logs and files, decoded swaps and liquidity, minutes, pool-days, marks."""
+"""AMM tables as built: decoded swaps and liquidity, minutes, pool-days, marks, profit per volume."""
 
 from __future__ import annotations
 
 from typing import Final
 
-from perp_pipeline.contracts import amm_checks
+from perp_pipeline.contracts import amm_checks, amm_raw
+from perp_pipeline.contracts.amm_raw import BLOCK, CHAIN, DAY, LOG, PARTS, POOL, TIME, TX
 from perp_pipeline.contracts.checks import finite, not_negative, positive
-from perp_pipeline.contracts.model import Column, Contract, Severity
+from perp_pipeline.contracts.model import Column, Contract
 from perp_pipeline.contracts.results import RESULT_CHECKS, estimate_columns
 
 MARKS: Final = ("0", "1min", "5min", "1h", "4h", "1d", "7d")
-"""When flows are valued: right after the swap; that long after it; at the end of its UTC day; six days later."""
-
-_CHAIN = Column("chain", "string", "ethereum, arbitrum, base, optimism, polygon, or a user's own")
-_POOL = Column("pool", "string", "pool contract, 0x and 40 lower-case hexadecimal digits")
-_DAY = Column("day", "date", "UTC day")
-_BLOCK = Column("block_number", "int64", "block", low=0)
-_LOG = Column("log_index", "int64", "place of the log in the block", low=0)
-_TIME = Column(
-    "time",
-    "timestamp",
-    "block time: exact at day borders and where the node sends it, else interpolated inside the hour",
-)
-_TX = Column("tx_hash", "string", "transaction")
-_URL = Column("source_url", "string", "where the row came from (a node's address without its key)")
-_SHA = Column("download_sha256", "string", "digest of the body it came from")
-_PARTS = ("chain", "pool")
-
-
-def _topic(place: int) -> Column:
-    return Column(f"topic{place}", "string", f"topic {place}, 0x and 64 digits", nullable=place > 0)
-
-
-RAW_ETH_LOGS = Contract(
-    name="raw_eth_logs",
-    doc="Logs of the followed pools as the node sent them (eth_getLogs): swaps, mints, burns, collects, fee switches.",
-    grain="one log",
-    key=("chain", "pool", "block_number", "log_index"),
-    columns=(
-        _CHAIN,
-        _POOL,
-        _BLOCK,
-        _LOG,
-        _TIME,
-        Column("time_exact", "bool", "the node sent the block's time with the log"),
-        Column("tx_index", "int64", "place of the transaction in the block", low=0),
-        _TX,
-        *(_topic(place) for place in range(4)),
-        Column("data", "string", "ABI words, 0x and hexadecimal digits"),
-        _URL,
-        _SHA,
-    ),
-    time="time",
-    partition_by=_PARTS,
-)
-
-RAW_AMM_DAYS = Contract(
-    name="raw_amm_days",
-    doc=(
-        "Which UTC days of which pool the lake has sources for, by kind, with the pool's constants. A day "
-        "that a node does not hold is here with its words, and has no rows elsewhere."
-    ),
-    grain="one pool, kind of source and day",
-    key=("chain", "pool", "kind", "day"),
-    columns=(
-        _CHAIN,
-        _POOL,
-        Column("kind", "string", "what was read", values=("swaps", "liquidity", "minutes", "snapshots")),
-        _DAY,
-        Column("first_block", "int64", "first block of the day; null for files", nullable=True),
-        Column("last_block", "int64", "last block of the day; null for files", nullable=True),
-        Column("served", "bool", "the source holds the whole day"),
-        Column("n_rows", "int64", "rows that came", low=0),
-        Column("reason", "string", "the node's words where the day is not served", nullable=True),
-        Column("protocol", "string", "kind of contract", values=("uniswap_v2", "uniswap_v3")),
-        Column("token0", "string", "symbol of token0"),
-        Column("token1", "string", "symbol of token1"),
-        Column("decimals0", "int32", "decimals of token0", low=0, high=36),
-        Column("decimals1", "int32", "decimals of token1", low=0, high=36),
-        Column("tracks0", "string", "USD or the base asset that values token0", nullable=True),
-        Column("tracks1", "string", "USD or the base asset that values token1", nullable=True),
-        Column("fee_pips", "int32", "fee", "millionths of the input", low=0, high=1_000_000),
-        Column("tick_spacing", "int32", "ticks between usable ticks; 0 for v2", "ticks", low=0),
-        Column(
-            "fee_protocol0",
-            "int32",
-            "protocol's share of token0 fees before any switch: one n-th, 0 for none",
-            low=0,
-        ),
-        Column(
-            "fee_protocol1",
-            "int32",
-            "protocol's share of token1 fees before any switch: one n-th, 0 for none",
-            low=0,
-        ),
-        _URL,
-        Column(
-            "download_sha256", "string", "digest of the first body; null where nothing came", nullable=True
-        ),
-    ),
-    time="day",
-    partition_by=_PARTS,
-)
-
-RAW_AMM_MINUTES = Contract(
-    name="raw_amm_minutes",
-    doc="Minute files of v3 pools as demeter writes them. A minute without swaps repeats the tick before it.",
-    grain="one pool and minute",
-    key=("chain", "pool", "minute"),
-    columns=(
-        _CHAIN,
-        _POOL,
-        Column("minute", "timestamp", "start of the minute"),
-        Column(
-            "net_amount0", "uint256", "token0 into the pool less token0 out of it, signed", "smallest units"
-        ),
-        Column(
-            "net_amount1", "uint256", "token1 into the pool less token1 out of it, signed", "smallest units"
-        ),
-        Column("in_amount0", "uint256", "token0 into the pool, fee included", "smallest units"),
-        Column("in_amount1", "uint256", "token1 into the pool, fee included", "smallest units"),
-        Column("close_tick", "int32", "tick after the minute's last swap", "ticks"),
-        Column("current_liquidity", "uint256", "liquidity in force after the minute's last swap"),
-        _URL,
-        _SHA,
-    ),
-    time="minute",
-    partition_by=_PARTS,
-)
-
-RAW_AMM_SNAPSHOTS = Contract(
-    name="raw_amm_snapshots",
-    doc="Snapshots of v2 pairs as their subgraph states them: reserves, supply, cumulative volumes.",
-    grain="one pair and moment",
-    key=("chain", "pool", "time"),
-    columns=(
-        _CHAIN,
-        _POOL,
-        Column("time", "timestamp", "moment of the snapshot"),
-        Column("reserve0", "float64", "reserve of token0", "tokens", low=0),
-        Column("reserve1", "float64", "reserve of token1", "tokens", low=0),
-        Column("total_supply", "float64", "liquidity tokens", "tokens", low=0),
-        Column("volume0", "float64", "token0 traded since the pair began", "tokens", low=0),
-        Column("volume1", "float64", "token1 traded since the pair began", "tokens", low=0),
-        Column("tx_count", "int64", "transactions since the pair began", low=0),
-        _URL,
-        _SHA,
-    ),
-    time="time",
-    partition_by=_PARTS,
-)
+"""When flows are valued: right after the swap, that long after it, at its UTC day's end, six days later."""
 
 CORE_AMM_SWAPS = Contract(
     name="core_amm_swaps",
@@ -160,12 +22,12 @@ CORE_AMM_SWAPS = Contract(
     grain="one swap",
     key=("chain", "pool", "block_number", "log_index"),
     columns=(
-        _CHAIN,
-        _POOL,
-        _BLOCK,
-        _LOG,
-        _TIME,
-        _TX,
+        CHAIN,
+        POOL,
+        BLOCK,
+        LOG,
+        TIME,
+        TX,
         Column("amount0", "uint256", "token0 into the pool, signed, exact", "smallest units"),
         Column("amount1", "uint256", "token1 into the pool, signed, exact", "smallest units"),
         Column(
@@ -187,7 +49,7 @@ CORE_AMM_SWAPS = Contract(
         ),
     ),
     time="time",
-    partition_by=_PARTS,
+    partition_by=PARTS,
     checks=(
         finite("amount0_tokens", "amount1_tokens", "price", "liquidity_tokens"),
         positive("price"),
@@ -201,18 +63,19 @@ CORE_AMM_SWAPS = Contract(
 CORE_AMM_LIQUIDITY = Contract(
     name="core_amm_liquidity",
     doc=(
-        "Decoded liquidity events: mints and burns (liquidity put in and taken out; a v3 burn moves no tokens), "
+        "Decoded liquidity events: mints and burns (liquidity put in and taken out; a v3 burn moves no "
+        "tokens), "
         "collects (tokens paid out), flash loans (fees paid in), the protocol's collects."
     ),
     grain="one event",
     key=("chain", "pool", "block_number", "log_index"),
     columns=(
-        _CHAIN,
-        _POOL,
-        _BLOCK,
-        _LOG,
-        _TIME,
-        _TX,
+        CHAIN,
+        POOL,
+        BLOCK,
+        LOG,
+        TIME,
+        TX,
         Column(
             "event",
             "string",
@@ -255,7 +118,7 @@ CORE_AMM_LIQUIDITY = Contract(
         ),
     ),
     time="time",
-    partition_by=_PARTS,
+    partition_by=PARTS,
     may_be_empty=True,
 )
 
@@ -265,29 +128,32 @@ CORE_AMM_FEE_PROTOCOL = Contract(
     grain="one switch",
     key=("chain", "pool", "block_number", "log_index"),
     columns=(
-        _CHAIN,
-        _POOL,
-        _BLOCK,
-        _LOG,
-        _TIME,
+        CHAIN,
+        POOL,
+        BLOCK,
+        LOG,
+        TIME,
         Column("old0", "int32", "denominator for token0 before", low=0, high=10),
         Column("old1", "int32", "denominator for token1 before", low=0, high=10),
         Column("new0", "int32", "denominator for token0 from here on", low=0, high=10),
         Column("new1", "int32", "denominator for token1 from here on", low=0, high=10),
     ),
     time="time",
-    partition_by=_PARTS,
+    partition_by=PARTS,
     may_be_empty=True,
 )
 
 CORE_AMM_MINUTES = Contract(
     name="core_amm_minutes",
-    doc="Swaps by minute, from logs or, on days without them, from minute files. Minutes without swaps have no row.",
+    doc=(
+        "Swaps by minute, from logs or, on days without them, from minute files. Minutes without swaps "
+        "have no row."
+    ),
     grain="one pool and minute with swaps",
     key=("chain", "pool", "minute"),
     columns=(
-        _CHAIN,
-        _POOL,
+        CHAIN,
+        POOL,
         Column("minute", "timestamp", "start of the minute"),
         Column("source", "string", "what the minute was made from", values=("swaps", "minutes")),
         Column("n_swaps", "int64", "swaps; null from minute files", nullable=True, low=1),
@@ -324,7 +190,7 @@ CORE_AMM_MINUTES = Contract(
         ),
     ),
     time="minute",
-    partition_by=_PARTS,
+    partition_by=PARTS,
     checks=(positive("price"), amm_checks.BUYS_AND_SELLS, amm_checks.FEES_COVER_PROTOCOL),
 )
 
@@ -337,9 +203,9 @@ CORE_AMM_POOL_DAY = Contract(
     grain="one pool and UTC day with swaps",
     key=("chain", "pool", "day"),
     columns=(
-        _CHAIN,
-        _POOL,
-        _DAY,
+        CHAIN,
+        POOL,
+        DAY,
         Column("protocol", "string", "kind of contract", values=("uniswap_v2", "uniswap_v3")),
         Column("source", "string", "what the day was made from", values=("swaps", "minutes", "snapshots")),
         Column("token0", "string", "symbol of token0"),
@@ -379,13 +245,15 @@ CORE_AMM_POOL_DAY = Contract(
         Column(
             "variance_source",
             "string",
-            "whose returns: the exchanges' hourly ones, or where they lack the pool's over four hours; snapshots",
+            "whose returns: the exchanges' hourly ones, or where they lack the pool's over four hours; "
+            "snapshots",
             values=("exchange_1h", "pool_4h", "snapshots"),
         ),
         Column(
             "variance_pool_5min",
             "float64",
-            "sum of the pool's squared 5-minute log returns: too low, a pool moves in the steps its fee allows",
+            "sum of the pool's squared 5-minute log returns: too low, a pool moves in the steps its fee "
+            "allows",
             "1",
             nullable=True,
             low=0,
@@ -393,13 +261,13 @@ CORE_AMM_POOL_DAY = Contract(
         Column(
             "liquidity_mean",
             "float64",
-            "mean over the day of the liquidity in force",
+            "mean over the day's 5-minute medians of the liquidity in force",
             "sqrt(token0 token1)",
             low=0,
         ),
     ),
     time="day",
-    partition_by=_PARTS,
+    partition_by=PARTS,
     checks=(
         positive("price_end", "usd0_end", "usd1_end"),
         not_negative("volume_usd", "fees_usd"),
@@ -413,15 +281,16 @@ CORE_AMM_MARKS = Contract(
     name="core_amm_marks",
     doc=(
         "The profit of core_amm_pool_day with flows valued at other times: right after the swap (0), 1min, "
-        "5min, 1h and 4h after it, at the end of its UTC day (1d: the pool-day's own) and six days later (7d). Where "
+        "5min, 1h and 4h after it, at the end of its UTC day (1d: the pool-day's own) and six days "
+        "later (7d). Where "
         "the next day is not in the lake, an intraday mark beyond midnight takes the last price of the day."
     ),
     grain="one pool, day and mark",
     key=("chain", "pool", "day", "mark"),
     columns=(
-        _CHAIN,
-        _POOL,
-        _DAY,
+        CHAIN,
+        POOL,
+        DAY,
         Column("mark", "string", "when flows are valued", values=MARKS),
         Column("pnl_usd", "float64", "profit at the pool's price", "USD"),
         Column(
@@ -433,20 +302,21 @@ CORE_AMM_MARKS = Contract(
         ),
     ),
     time="day",
-    partition_by=_PARTS,
+    partition_by=PARTS,
 )
 
 OUT_AMM_PROFIT_PER_VOLUME = Contract(
     name="out_amm_profit_per_volume",
     doc=(
-        "Liquidity providers' profit in basis points of volume. Errors: circular day-block bootstrap of the ratio "
+        "Liquidity providers' profit in basis points of volume. Errors: circular day-block bootstrap of "
+        "the ratio "
         "of sums, fixed seed; none below 8 days."
     ),
     grain="one pool, numeraire, mark and period",
     key=("chain", "pool", "numeraire", "mark", "period"),
     columns=(
-        _CHAIN,
-        _POOL,
+        CHAIN,
+        POOL,
         Column("numeraire", "string", "USD, or the token that each day's sums are counted in"),
         Column("mark", "string", "when flows are valued", values=MARKS),
         Column("period", "string", "all, 2021, 2021-02 or 2019-09..2022-06 (both months included)"),
@@ -498,10 +368,7 @@ OUT_AMM_PROFIT_PER_VOLUME = Contract(
 )
 
 TABLES: Final = (
-    RAW_ETH_LOGS,
-    RAW_AMM_DAYS,
-    RAW_AMM_MINUTES,
-    RAW_AMM_SNAPSHOTS,
+    *amm_raw.TABLES,
     CORE_AMM_SWAPS,
     CORE_AMM_LIQUIDITY,
     CORE_AMM_FEE_PROTOCOL,
@@ -510,5 +377,3 @@ TABLES: Final = (
     CORE_AMM_MARKS,
     OUT_AMM_PROFIT_PER_VOLUME,
 )
-
-__all__ = ["MARKS", "TABLES", "Severity"]

@@ -129,5 +129,6 @@ FEES_WITHIN_VOLUME: Final = RowCheck(
     "fees_within_volume",
     "Fees are not above the pool's fee on the volume.",
     _fees_within_volume,
-    "Volume counts one side, fees count both: or the pool's fee in the registry is wrong.",
+    "The pool's fee in the registry is wrong; or tokens were given to a v2 pair outside of swaps.",
+    Severity.WARN,
 )

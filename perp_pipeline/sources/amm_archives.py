@@ -41,7 +41,7 @@ _SNAPSHOT_COLUMNS = {
     "volume1": "volumeToken1",
 }
 _EDGE_MINUTES = 2
-"""Minutes that a file may lack at either end of its day: nothing was traded there and it fills forward only."""
+"""Minutes that a file may lack at either end of its day."""
 
 
 @dataclass(frozen=True)

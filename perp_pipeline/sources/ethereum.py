@@ -1,11 +1,11 @@
 """Logs of Uniswap pools from an Ethereum node (eth_getLogs), a UTC day at a time.
 
 The unit of resumption is a UTC day of one pool: its first and last block are exact (see
-:mod:`~perp_pipeline.sources.evm_blocks`), so the request is the same in every run, and its answer is final once the whole
-day lies under the confirmation depth. Swaps and liquidity events are asked for separately. A range that the
-node refuses for its span or its number of logs is split, at the span that the node names or in halves; the refusal is kept too,
-so that a later run starts with the parts. A day that the node does not hold is recorded as not served, with
-the node's words, and nothing is put in its place.
+:mod:`~perp_pipeline.sources.evm_blocks`), so the request is the same in every run, and its answer is final
+once the whole day lies under the confirmation depth. Swaps and liquidity events are asked for separately. A
+range that the node refuses for its span or its number of logs is split, at the span that the node names or
+in halves; the refusal is kept too, so that a later run starts with the parts. A day that the node does not
+hold is recorded as not served, with the node's words, and nothing is put in its place.
 """
 
 from __future__ import annotations
@@ -65,11 +65,13 @@ class PoolReader:
     Attributes:
         pools: which pools.
         rpc_urls: node address by chain.
+        strict: a month of which the node holds no day is an error, rather than days marked as not served.
     """
 
     pools: tuple[Pool, ...]
     registry: Registry
     rpc_urls: Mapping[str, str]
+    strict: bool = True
     _clocks: dict[tuple[int, str], BlockClock] = field(default_factory=dict)
     _facts: dict[str, Pool] = field(default_factory=dict)
     _refused: dict[tuple[int, str, str, int, int], str] = field(default_factory=dict)
@@ -135,7 +137,7 @@ class PoolReader:
                 first, last = borders[place], borders[place + 1] - 1
                 found += [self._day(http, pool, day, kind, first, last) for kind in KINDS]
         swaps = [day for day in found if day.kind == "swaps"]
-        if swaps and all(day.refused for day in swaps):
+        if self.strict and swaps and all(day.refused for day in swaps):
             raise NotServed(f"{pool.label} {month}: the node holds none of its days: {swaps[0].refused}")
         return [self._held_beginning(http, pool, day, found) for day in found], borders
 
@@ -243,14 +245,15 @@ class PoolDays:
 
 
 def datasets(
-    pools: tuple[Pool, ...], registry: Registry, rpc_urls: Mapping[str, str]
+    pools: tuple[Pool, ...], registry: Registry, rpc_urls: Mapping[str, str], *, strict: bool = True
 ) -> tuple[PoolLogs, PoolDays]:
     """The datasets of on-chain logs for these pools, sharing one reader.
 
     Args:
         rpc_urls: node address by chain name.
+        strict: a month of which the node holds no day is an error.
     """
-    reader = PoolReader(pools, registry, rpc_urls)
+    reader = PoolReader(pools, registry, rpc_urls, strict)
     return PoolLogs(reader), PoolDays(reader)
 
 

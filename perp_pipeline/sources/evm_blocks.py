@@ -1,11 +1,11 @@
-"""When blocks were made: exact for the borders of UTC days and for some blocks between, interpolated elsewhere.
+"""When blocks were made: exact for the borders of UTC days and some blocks between, else interpolated.
 
-The first block of each day is found by a search over eth_getBlockByNumber whose course depends on the chain's declared
-anchors alone, not on the head: the same questions are asked in every run, and the stored answers serve
-them. Inside a day, further blocks (``knots_per_day``) are asked for, and times between two known blocks are
-linear in the block number. No interpolated time can leave its day. With hourly knots the error inside an
-hour is that of a random walk of some 275 block intervals before the Merge (about two minutes at worst), and a few
-missed 12 s slots after it.
+The first block of each day is found by a search over eth_getBlockByNumber whose course depends on the chain's
+declared anchors alone, not on the head: the same questions are asked in every run, and the stored answers
+serve them. Inside a day, further blocks (``knots_per_day``) are asked for, and times between two known
+blocks are linear in the block number. No interpolated time can leave its day. With hourly knots the error
+is that of a random walk of some 275 block intervals before the Merge (a few minutes at worst), and a
+few missed 12 s slots after it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -61,7 +62,8 @@ class BlockClock:
             chain_id = quantity(self._single(Call("eth_chainId", ())))
             if chain_id != self.chain.chain_id:
                 raise PermanentError(
-                    f"{self.chain.rpc_setting} leads to chain {chain_id}, {self.chain.name} is {self.chain.chain_id}"
+                    f"{self.chain.rpc_setting} leads to chain {chain_id}; "
+                    f"{self.chain.name} is {self.chain.chain_id}"
                 )
             latest = self._single(Call("eth_getBlockByNumber", ("latest", False)))
             number, stamp = quantity(latest["number"]), quantity(latest["timestamp"])
@@ -92,7 +94,10 @@ class BlockClock:
             NotServed: the chain has not reached a moment.
         """
         head, head_time = self.head(now)
-        searches = [_Search(int(m.timestamp()), min(self.chain.guess(m), head), self.chain.block_seconds) for m in moments]
+        searches = [
+            _Search(int(m.timestamp()), min(self.chain.guess(m), head), self.chain.block_seconds)
+            for m in moments
+        ]
         for search, moment in zip(searches, moments, strict=True):
             if head_time < search.target:
                 if head_time + 2 * self.chain.block_seconds < search.target:
@@ -115,7 +120,7 @@ class BlockClock:
             borders: first blocks of consecutive days and of the day after the last, ascending.
             edges: the moments those days start at.
         """
-        pairs = list(zip(borders[:-1], borders[1:], strict=True))
+        pairs = list(pairwise(borders))
         knots = {first for first, _ in pairs} | {after - 1 for first, after in pairs if after > first}
         for first, after in pairs:
             steps = np.linspace(first, after - 1, self.chain.knots_per_day + 1)
@@ -153,7 +158,7 @@ class BlockClock:
             raise NotServed(f"{self.chain.name}: no answer for the times of blocks {blocks[0]}..{blocks[-1]}")
         return parse(body.content)
 
-    def _single(self, call: Call) -> object:
+    def _single(self, call: Call) -> Any:
         def check(content: bytes) -> None:
             result_of(loads(content))
 

@@ -1,7 +1,7 @@
 """The events of Uniswap pools: topic, number of topics, number of data words.
 
-topic0 is the Keccak-256 of the signature. Signatures: IUniswapV3PoolEvents.sol, IUniswapV3PoolOwnerActions and
-IUniswapV2Pair.sol of the Uniswap core repositories.
+topic0 is the Keccak-256 of the signature. Signatures: IUniswapV3PoolEvents.sol and IUniswapV2Pair.sol of the
+Uniswap core repositories.
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ V2 = (
         2,
     ),
 )
-"""Events of a Uniswap v2 pair. Every event that moves reserves is preceded by a sync in the same transaction."""
+"""Events of a Uniswap v2 pair. A sync before each swap, mint and burn states the reserves after it."""
 
 PROTOCOLS: dict[str, tuple[Event, ...]] = {"uniswap_v2": V2, "uniswap_v3": V3}
 SWAP_EVENTS = ("swap", "sync")

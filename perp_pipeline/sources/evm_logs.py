@@ -120,7 +120,9 @@ def verify(table: pa.Table, asked: LogFilter) -> None:
         raise RemovedLog(f"{pc.sum(table['removed']).as_py()} of {table.num_rows} logs are marked as removed")
     addresses = {str(value).lower() for value in pc.unique(table["address"]).to_pylist()}
     if addresses != {asked.address}:
-        raise LogOutOfRange(f"logs of {', '.join(sorted(addresses - {asked.address}))} came for {asked.address}")
+        raise LogOutOfRange(
+            f"logs of {', '.join(sorted(addresses - {asked.address}))} came for {asked.address}"
+        )
     blocks = table["block_number"].to_numpy()
     indexes = table["log_index"].to_numpy()
     outside = (blocks < asked.first) | (blocks > asked.last)
@@ -168,7 +170,9 @@ def verify_price_path(table: pa.Table) -> None:
     Raises:
         BrokenPricePath: naming the block.
     """
-    swaps = table.filter(pc.and_(pc.equal(table["topic0"], _V3_SWAP), pc.equal(pc.binary_length(table["data"]), 322)))
+    swaps = table.filter(
+        pc.and_(pc.equal(table["topic0"], _V3_SWAP), pc.equal(pc.binary_length(table["data"]), 322))
+    )
     if swaps.num_rows < 2:
         return
     texts = swaps["data"].to_pylist()
@@ -194,15 +198,21 @@ _ZERO = "0" * 64
 def _verify_events(table: pa.Table, events: tuple[Event, ...]) -> None:
     known = {event.topic0: event for event in events}
     lengths = pc.binary_length(table["data"])
-    count = sum(pc.is_valid(table[f"topic{place}"]).cast(pa.int8()).to_numpy().astype(int) for place in range(4))
+    count = sum(
+        pc.is_valid(table[f"topic{place}"]).cast(pa.int8()).to_numpy().astype(int) for place in range(4)
+    )
     for topic in pc.unique(table["topic0"]).to_pylist():
         event = known.get(topic)
         if event is None:
-            raise UnknownTopic(f"logs with topic {topic} came, which is none of {', '.join(e.name for e in events)}")
+            raise UnknownTopic(
+                f"logs with topic {topic} came, which is none of {', '.join(e.name for e in events)}"
+            )
         chosen = pc.equal(table["topic0"], topic)
         wrong = pc.not_equal(pc.filter(lengths, chosen), 2 + 64 * event.words)
         if pc.any(wrong).as_py():
-            raise TruncatedWords(f"{pc.sum(wrong).as_py()} {event.name} logs do not have {event.words} words of data")
+            raise TruncatedWords(
+                f"{pc.sum(wrong).as_py()} {event.name} logs do not have {event.words} words of data"
+            )
         if (count[chosen.to_numpy()] != event.topics).any():
             raise TruncatedWords(f"{event.name} logs do not have {event.topics} topics")
 

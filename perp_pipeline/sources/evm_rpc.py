@@ -1,7 +1,7 @@
 """JSON-RPC as Ethereum nodes speak it: calls, batches, and what their errors mean.
 
-Error texts are those that providers send (geth, Erigon, Infura, Alchemy, QuickNode, Ankr, Chainstack); the codes
-are overloaded (-32005 is both "too many results" and "too many requests"), so the text decides.
+Error texts are those that providers send; the codes are overloaded (-32005 is both "too many results" and
+"too many requests"), so the text decides.
 """
 
 from __future__ import annotations
@@ -20,11 +20,13 @@ _RATE = re.compile(
 )
 _TOO_LARGE = re.compile(
     r"more than [\d,]+ (results|logs)|too (large|big|many|wide)|size exceed|exceed\w* (the )?(max|limit|\d)|"
-    r"block range|range (is )?(too|exceed|limit)|limit exceeded|up to a? ?[\d,]+ block|max(imum)? .{0,20}(range|results)",
+    r"block range|range (is )?(too|exceed|limit)|limit exceeded|up to a? ?[\d,]+ block|"
+    r"max(imum)? .{0,20}(range|results)",
     re.IGNORECASE,
 )
 _NAMED_SPAN = re.compile(
-    r"max(?:imum)?(?: is| of|:)?\s*([\d,]+)|up to (?:a )?([\d,]+) block|limited to (?:a )?([\d,]+)", re.IGNORECASE
+    r"max(?:imum)?(?: is| of|:)?\s*([\d,]+)|up to (?:a )?([\d,]+) block|limited to (?:a )?([\d,]+)",
+    re.IGNORECASE,
 )
 
 

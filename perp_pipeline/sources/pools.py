@@ -112,7 +112,9 @@ class Registry:
         for label in labels:
             chain, _, address = label.lower().partition(":")
             if chain not in self.chains:
-                raise ValueError(f"pool {label!r}: chain is not one of {', '.join(self.chains)}; write ethereum:0x...")
+                raise ValueError(
+                    f"pool {label!r}: chain is not one of {', '.join(self.chains)}; write ethereum:0x..."
+                )
             known = self.pools.get(f"{chain}:{address}")
             chosen.append(known or Pool(chain, address, "uniswap_v3"))
         return tuple(chosen)
@@ -162,7 +164,9 @@ def load_registry(extra: Path | None = None) -> Registry:
         if pool.chain not in registry.chains:
             raise ValueError(f"pool {pool.label}: unknown chain; known are {', '.join(registry.chains)}")
     return Registry(
-        registry.chains, registry.tokens, {k: registry.with_tracks(pool) for k, pool in registry.pools.items()}
+        registry.chains,
+        registry.tokens,
+        {k: registry.with_tracks(pool) for k, pool in registry.pools.items()},
     )
 
 

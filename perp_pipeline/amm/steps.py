@@ -1,0 +1,60 @@
+"""The AMM chapter: which table is built from what."""
+
+from __future__ import annotations
+
+from perp_pipeline import contracts
+from perp_pipeline.amm import build
+from perp_pipeline.steps import Input, Step
+
+# The pool's constants, and the protocol's switches, hold beyond their month.
+_DAYS = Input("raw_amm_days", whole=True)
+_LOGS = (Input("raw_eth_logs", optional=True), _DAYS)
+
+AMM = (
+    Step(contracts.get("core_amm_swaps"), build.core_amm_swaps, _LOGS, chapter="amm"),
+    Step(contracts.get("core_amm_liquidity"), build.core_amm_liquidity, _LOGS, chapter="amm"),
+    Step(contracts.get("core_amm_fee_protocol"), build.core_amm_fee_protocol, _LOGS, chapter="amm"),
+    Step(
+        contracts.get("core_amm_minutes"),
+        build.core_amm_minutes,
+        (
+            Input("core_amm_swaps", optional=True),
+            Input("raw_amm_minutes", optional=True),
+            Input("core_amm_fee_protocol", whole=True, optional=True),
+            _DAYS,
+        ),
+        chapter="amm",
+    ),
+    Step(
+        contracts.get("core_amm_pool_day"),
+        build.core_amm_pool_day,
+        (
+            # The first day's variance and first v2 flow start at the last price of the month before.
+            Input("core_amm_minutes", before=1, optional=True),
+            Input("raw_amm_snapshots", before=1, optional=True),
+            _DAYS,
+            Input("core_spot_1h", before=1, after=1, optional=True),
+        ),
+        chapter="amm",
+    ),
+    Step(
+        contracts.get("core_amm_marks"),
+        build.core_amm_marks,
+        (
+            # A mark of seven days reaches into the month after.
+            Input("core_amm_minutes", after=1, optional=True),
+            Input("core_amm_pool_day", after=1),
+            _DAYS,
+            Input("core_spot_1h", before=1, after=1, optional=True),
+        ),
+        chapter="amm",
+    ),
+    Step(
+        contracts.get("out_amm_profit_per_volume"),
+        build.out_amm_profit_per_volume,
+        (Input("core_amm_pool_day", whole=True), Input("core_amm_marks", whole=True)),
+        parameters=("periods",),
+        chapter="amm",
+    ),
+)
+"""Steps of the chapter, each after what it reads."""

@@ -1,0 +1,47 @@
+"""Every download of the AMM chapter: node logs, minute files, v2 snapshots."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from perp_pipeline.sources import amm_archives, ethereum
+from perp_pipeline.sources.pools import load_registry
+
+if TYPE_CHECKING:
+    from perp_pipeline.sources.base import Dataset
+
+
+def amm_datasets(
+    labels: tuple[str, ...] = (),
+    rpc_urls: Mapping[str, str] | None = None,
+    *,
+    registry: Path | None = None,
+    archives: tuple[amm_archives.AmmArchive, ...] | None = None,
+) -> tuple[Dataset, ...]:
+    """The datasets of raw_eth_logs, raw_amm_days, raw_amm_minutes and raw_amm_snapshots.
+
+    Args:
+        labels: pools as ``chain:0x...``; all declared ones without. rpc_urls: node address by chain.
+        Declared pools of a chain without one are left out; a pool asked for by
+            name fails with the setting that is missing.
+        registry: a pools file of the user's own.
+        archives: in place of the declared minute files and snapshots.
+
+    Raises:
+        ValueError: a label or a file is malformed.
+    """
+    urls = dict(rpc_urls or {})
+    known = load_registry(registry)
+    pools = known.select(labels)
+    listed = amm_archives.load_archives() if archives is None else archives
+    in_files = {(archive.chain, archive.pool) for archive in listed}
+    # a pool that was named and has files needs no node
+    reachable = tuple(
+        pool
+        for pool in pools
+        if pool.chain in urls or (labels and (pool.chain, pool.address) not in in_files)
+    )
+    on_chain = ethereum.datasets(reachable, known, urls, strict=bool(labels))
+    return (*on_chain, *amm_archives.datasets(pools, listed))
