@@ -49,7 +49,7 @@ class Window:
         if known is None or not self.month.is_closed(self.now):
             return None
         start, end = max(self.month.start, self.listed.listed_from), min(self.month.end, known)
-        return (micros(start), micros(end)) if start <= end else None
+        return (micros(start), micros(end)) if start <= end and start < self.month.end else None
 
 
 def micros(moment: datetime) -> int:
@@ -105,7 +105,8 @@ def require_whole(times: np.ndarray, step: np.ndarray | int, window: Window) -> 
         return
     first, last = promised
     if int(times[0]) - first >= int(steps[0]):
-        _require_declared(first, int(times[0]), window.gaps)
+        # The row before a declared hole is of an earlier month, or it would be the first here.
+        _require_declared(first, int(times[0]), [gap for gap in window.gaps if micros(gap.first) < first])
     # The end is the last known row's own stamp, or the end of the month, which comes up to a step after its
     # last row.
     if last - int(times[-1]) > (SLACK if last < end else int(steps[-1]) + SLACK):
