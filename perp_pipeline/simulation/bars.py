@@ -87,10 +87,11 @@ def price_bars(
     )  # fmt: skip
 
 
-def aggregate(bars: Bars, hours: int, offset: int = 0) -> Bars:
+def aggregate(bars: Bars, hours: int, offset: int = 0, *, partial_start: bool = False) -> Bars:
     """Bars of ``hours`` hours that start ``offset`` hours after midnight UTC.
 
-    Hours that are missing are skipped. Bars at either end that are not whole are left out.
+    Hours that are missing are skipped. Bars at either end that are not whole are left out; the first one
+    stays with ``partial_start``.
     """
     slot = (bars.opened - offset) // hours
     starts = np.flatnonzero(np.diff(slot, prepend=slot[0] - 1))
@@ -103,7 +104,9 @@ def aggregate(bars: Bars, hours: int, offset: int = 0) -> Bars:
         bars.close[ends],
         np.asarray(np.round(np.add.reduceat(bars.volume, starts), 5), dtype=np.float64),
     )
-    whole = (merged.opened >= bars.opened[0]) & (merged.opened + hours <= bars.opened[-1] + 1)
+    whole = (partial_start | (merged.opened >= bars.opened[0])) & (
+        merged.opened + hours <= bars.opened[-1] + 1
+    )
     return merged.rows(whole)
 
 

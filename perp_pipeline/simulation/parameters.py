@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from perp_pipeline.months import Month
 from perp_pipeline.simulation.clamp import RateMap
@@ -66,6 +66,7 @@ class Perp:
 
     Attributes:
         first_payment: when the venue first paid funding on it (historical fact).
+        first_trade: start of the first hourly bar of its trades (historical fact for ETHUSD).
         mean_annual: planted population mean of the annualised funding rate; None for the quanto, whose mean
             is the covariance of its two coins plus ``Planted.quanto_net_annual``.
         pays_at: hour of the day (UTC) of a payment; the others follow at 8-hour steps.
@@ -80,6 +81,7 @@ class Perp:
     contract_type: str
     margin_asset: str
     first_payment: datetime
+    first_trade: datetime
     mean_annual: float | None
     rate_map: RateMap
     pays_at: int
@@ -113,16 +115,23 @@ BITMEX = RateMap(cap=0.00375, decimals=6)
 
 def _binance(symbol: str, base: str, first: datetime, mean_annual: float, rate_map: RateMap) -> Perp:
     return Perp(
-        "binance", symbol, base, "linear", "USDT", first, mean_annual, rate_map,
+        "binance", symbol, base, "linear", "USDT", first, first - timedelta(hours=8), mean_annual, rate_map,
         pays_at=0, announced_ahead=False, rising_weights=True, tick=0.01,
     )  # fmt: skip
 
 
 def _bitmex(
-    symbol: str, base: str, kind: str, margin: str, first: datetime, mean_annual: float | None, tick: float
+    symbol: str,
+    base: str,
+    kind: str,
+    margin: str,
+    first: datetime,
+    mean_annual: float | None,
+    tick: float,
+    listed_before: timedelta = timedelta(hours=8),
 ) -> Perp:
     return Perp(
-        "bitmex", symbol, base, kind, margin, first, mean_annual, BITMEX,
+        "bitmex", symbol, base, kind, margin, first, first - listed_before, mean_annual, BITMEX,
         pays_at=4, announced_ahead=True, rising_weights=False, tick=tick,
     )  # fmt: skip
 
@@ -132,7 +141,9 @@ PERPS = (
     _binance("ETHUSDT", "ETH", datetime(2019, 11, 27, 8, tzinfo=UTC), 0.20, BINANCE_ETH),
     _bitmex("XBTUSD", "BTC", "inverse", "XBT", datetime(2016, 5, 14, 12, tzinfo=UTC), 0.06, 0.5),
     _bitmex("XBTUSDT", "BTC", "linear", "USDT", datetime(2021, 11, 10, 4, tzinfo=UTC), 0.12, 0.5),
-    _bitmex("ETHUSD", "ETH", "quanto", "XBT", datetime(2018, 8, 2, 12, tzinfo=UTC), None, 0.05),
+    _bitmex(
+        "ETHUSD", "ETH", "quanto", "XBT", datetime(2018, 8, 2, 12, tzinfo=UTC), None, 0.05, timedelta(hours=3)
+    ),
 )
 
 

@@ -79,9 +79,9 @@ class Bitmex:
         key = (perp.symbol, size)
         if key not in self._bars:
             hourly = perp_bars(self.market, perp)
-            # Trading starts some hours before the first payment; all but that first day is simulated.
-            hourly = hourly.rows(hourly.opened >= int(perp.first_payment.timestamp()) // 3600 - 8)
-            self._bars[key] = hourly if hours == 1 or not len(hourly) else aggregate(hourly, hours)
+            hourly = hourly.rows(hourly.opened >= int(perp.first_trade.timestamp()) // 3600)
+            whole = hours == 1 or not len(hourly)
+            self._bars[key] = hourly if whole else aggregate(hourly, hours, partial_start=True)
         bars = self._bars[key]
         bitcoin = self.market.index[:, self.market.column("BTC")]
 
