@@ -49,4 +49,4 @@ def test_every_source_downloads_the_simulated_market(tmp_path: Path, months: tup
         assert len(rates) == stated.realised_n
         if stated.realised_n:
             assert rates.mean() * 1095 == pytest.approx(stated.realised_mean_annual, rel=1e-12)
-    assert all(len(frame) for name, frame in raw.items() if "binance_funding" not in name)
+    assert all(len(frame) for name, frame in raw.items() if "binance" not in name)  # not listed in 2018
