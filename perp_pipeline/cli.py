@@ -56,12 +56,11 @@ def demo(
     """Run the whole pipeline on a simulated market: offline, about a minute, ends with the claims."""
     from perp_pipeline.lake import LakeError
     from perp_pipeline.publish import publish_report
-    from perp_pipeline.simulation.market import SimulatedMarket
-    from perp_pipeline.simulation.transport import SimulatedTransport, simulated_archives
+    from perp_pipeline.simulation import open_market
 
     console = _console()
     span = _span(first, last)
-    market = SimulatedMarket(seed=seed, first_month=span.first, last_month=span.last)
+    market = open_market(seed, span)
     settings = Settings(lake=lake)
     console.print(f"Simulated market, seed {seed}, {span}. Nothing is downloaded.", highlight=False)
     try:
@@ -70,10 +69,11 @@ def demo(
             settings,
             (),
             span,
-            transport=SimulatedTransport(market),
+            transport=market.transport,
             market=f"simulated seed {seed}",
             clock=lambda: span.end,
-            archives=simulated_archives(market),
+            archives=market.archives,
+            universe=market.universe,
         )
         page = publish_report(settings)
     except LakeError as error:

@@ -9,6 +9,7 @@ from perp_pipeline.contracts.model import Contract
 from perp_pipeline.settings import Settings
 from perp_pipeline.sources.base import Dataset
 from perp_pipeline.sources.pinned import PinnedArchive
+from perp_pipeline.sources.universe import Universe
 from perp_pipeline.steps import Step
 
 
@@ -64,16 +65,19 @@ def build_graph(datasets: Iterable[Dataset], steps: Iterable[Step]) -> dict[str,
     return nodes
 
 
-def pipeline(settings: Settings, archives: tuple[PinnedArchive, ...] | None = None) -> dict[str, Node]:
+def pipeline(
+    settings: Settings, archives: tuple[PinnedArchive, ...] | None = None, universe: Universe | None = None
+) -> dict[str, Node]:
     """The whole pipeline for these settings.
 
     Args:
         archives: pinned archives in place of the declared list.
+        universe: instruments in place of the declared list.
     """
     from perp_pipeline.sources import datasets
     from perp_pipeline.tables import STEPS
 
-    return build_graph(datasets(settings, archives), STEPS)
+    return build_graph(datasets(settings, archives, universe), STEPS)
 
 
 def select(nodes: dict[str, Node], names: Sequence[str]) -> list[str]:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from perp_pipeline.sources.pinned import PinnedArchive
     from perp_pipeline.sources.progress import Event
+    from perp_pipeline.sources.universe import Universe
 
 REAL = "real"
 
@@ -36,6 +37,7 @@ def open_session(
     clock: Callable[[], datetime] = utc_now,
     allow_lost_rows: bool = False,
     archives: tuple[PinnedArchive, ...] | None = None,
+    universe: Universe | None = None,
     progress: Callable[[Event], None] | None = None,
 ) -> Iterator[Context]:
     """Open what :func:`~perp_pipeline.runner.run_node` needs.
@@ -43,7 +45,8 @@ def open_session(
     Args:
         transport: answers instead of the network (the simulated market).
         market: whose data the lake will hold; a lake holds one market's only.
-        archives: pinned archives in place of the declared list (the simulated market's).
+        archives, universe: pinned archives and instruments in place of the declared lists (the simulated
+            market's).
         progress: told of every download.
 
     Raises:
@@ -64,7 +67,7 @@ def open_session(
         progress=progress,
     )
     try:
-        yield Context(lake, http, settings, clock(), pipeline(settings, archives), allow_lost_rows)
+        yield Context(lake, http, settings, clock(), pipeline(settings, archives, universe), allow_lost_rows)
     finally:
         http.close()
         sweep_scratch(lake.root)

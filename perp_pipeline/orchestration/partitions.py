@@ -7,7 +7,9 @@ import dagster as dg
 from perp_pipeline.months import FIRST_MONTH, Month, Span
 from perp_pipeline.steps import Input
 
-MONTHS = dg.MonthlyPartitionsDefinition(start_date=str(FIRST_MONTH), fmt="%Y-%m", timezone="UTC", end_offset=1)
+MONTHS = dg.MonthlyPartitionsDefinition(
+    start_date=str(FIRST_MONTH), fmt="%Y-%m", timezone="UTC", end_offset=1
+)
 
 
 def span_of(partition_keys: list[str]) -> Span:

@@ -12,14 +12,18 @@ if TYPE_CHECKING:
     from perp_pipeline.settings import Settings
     from perp_pipeline.sources.base import Dataset
     from perp_pipeline.sources.pinned import PinnedArchive
+    from perp_pipeline.sources.universe import Universe
 
 
-def datasets(settings: Settings, archives: tuple[PinnedArchive, ...] | None = None) -> tuple[Dataset, ...]:
+def datasets(
+    settings: Settings, archives: tuple[PinnedArchive, ...] | None = None, universe: Universe | None = None
+) -> tuple[Dataset, ...]:
     """Every download of the pipeline.
 
     Args:
         settings: the instruments and archives of the user's own.
         archives: pinned archives in place of the declared list and the user's.
+        universe: instruments in place of the declared list and the user's.
     """
     from perp_pipeline.sources.binance import BinanceFunding, BinanceSpot
     from perp_pipeline.sources.bitmex import BitmexBucketed, BitmexFunding
@@ -31,15 +35,15 @@ def datasets(settings: Settings, archives: tuple[PinnedArchive, ...] | None = No
     from perp_pipeline.sources.pinned_funding import PinnedFunding
     from perp_pipeline.sources.universe import load_universe
 
-    universe = load_universe(settings.universe)
+    followed = load_universe(settings.universe) if universe is None else universe
     gaps = load_known_gaps(settings.universe)
     pinned = load_archives(settings.archives) if archives is None else archives
     return (
-        BinanceFunding(universe, gaps),
-        BitmexFunding(universe, gaps, pinned),
+        BinanceFunding(followed, gaps),
+        BitmexFunding(followed, gaps, pinned),
         PinnedFunding(pinned),
-        BitmexBucketed(universe, gaps),
-        BinanceSpot(universe, gaps),
+        BitmexBucketed(followed, gaps),
+        BinanceSpot(followed, gaps),
         CandleArchives(pinned),
         FuturesArchives(pinned),
         FredSeries(),
