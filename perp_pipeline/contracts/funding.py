@@ -70,6 +70,23 @@ def _price_near_others(frame: pd.DataFrame) -> pd.Series:
     return frame["perp_price"].isna() | ((frame["perp_price"] / median - 1).abs() < 0.35)
 
 
+def _rate_is_own(frame: pd.DataFrame) -> pd.Series:
+    """Two contracts of one base have premiums of their own: month after month of equal rates is a copied series.
+
+    Months in which at least 30 payments can be compared and 95 % of them are equal are flagged; the default rate,
+    which a clamp gives to many contracts at once, does not count.
+    """
+    moving = ~frame["rate"].isin(_DEFAULT_RATES)
+    rates = frame[["venue", "base", "paid_at", "rate"]]
+    at = rates.groupby(["venue", "base", "paid_at"], sort=False, observed=True)["rate"]
+    compared = moving & (at.transform("size") > 1)
+    equal = compared & rates.duplicated(keep=False)
+    month = frame["paid_at"].dt.strftime("%Y-%m")
+    series = [frame["venue"], frame["symbol"], month]
+    n = compared.groupby(series, sort=False).transform("sum")
+    return ~(equal & (n >= 30) & (equal.groupby(series, sort=False).transform("sum") >= 0.95 * n))
+
+
 CORE_FUNDING_PAYMENTS = Contract(
     name="core_funding_payments",
     doc=(
@@ -158,6 +175,14 @@ CORE_FUNDING_PAYMENTS = Contract(
             name="rate_not_dead",
             doc="No rate stands still for 180 payments, not even the default.",
             remedy="A market without trades: leave the stretch out of averages.",
+        ),
+        RowCheck(
+            "rate_is_own",
+            "A contract's rates are not, payment by payment, those of another contract of the same venue and base.",
+            _rate_is_own,
+            "The source served one contract's rates under another's name, or the venue ties them: compare with a "
+            "second source before reading anything into their difference.",
+            Severity.WARN,
         ),
         positive("perp_price"),
         not_frozen("perp_price", by=_SERIES, rows=5),

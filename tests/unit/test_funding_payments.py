@@ -186,3 +186,15 @@ def test_good_rows_pass_every_check() -> None:
     rows = build(raw_bitmex_funding=bitmex(stamps)).frame.sort_values(["venue", "symbol", "paid_at"])
     for check in CORE_FUNDING_PAYMENTS.checks:
         assert check.passes(rows).all(), check.name
+
+
+def test_a_copied_series_is_seen() -> None:
+    stamps = pd.Series(pd.date_range("2022-01-01T04:00", periods=90, freq="8h", tz="UTC", unit="us"))
+    coin, dollar = bitmex(stamps), bitmex(stamps, symbol="XBTUSDT")
+    coin["rate"] = dollar["rate"] = np.linspace(-0.001, 0.001, 90)
+    check = next(check for check in CORE_FUNDING_PAYMENTS.checks if check.name == "rate_is_own")
+    rows = build(raw_bitmex_funding=pd.concat([coin, dollar], ignore_index=True)).frame
+    assert not check.passes(rows).any()
+    dollar["rate"] += np.where(np.arange(90) % 5 == 0, 1e-6, 0.0)
+    rows = build(raw_bitmex_funding=pd.concat([coin, dollar], ignore_index=True)).frame
+    assert check.passes(rows).all()
