@@ -1,1 +1,1 @@
-"""Dagster assets, one module per chapter of the pipeline. What a table is stands in perp_pipeline/contracts."""
+"""Dagster assets, one module per chapter. What a table is stands in perp_pipeline/contracts."""

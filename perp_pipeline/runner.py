@@ -150,6 +150,7 @@ def _download(node: Node, span: Span, context: Context, report: StepReport) -> N
 
 
 def _build(step: Step, span: Span, context: Context, report: StepReport) -> None:
+    span = _reaching_back(step, span, context.lake)
     frames = {item.table: _load(item, span, context) for item in step.inputs}
     needed = [item for item in step.inputs if not item.optional]
     if needed and all(frames[item.table].empty for item in needed):
@@ -161,6 +162,18 @@ def _build(step: Step, span: Span, context: Context, report: StepReport) -> None
         report.dropped = built.dropped
         built = built.frame
     _publish(step.output, built, span, context, report)
+
+
+def _reaching_back(step: Step, span: Span, lake: Lake) -> Span:
+    """The span, with the months before it that are in the lake and that read into it.
+
+    A step that reads months ahead was built without them at the end of an earlier run.
+    """
+    behind = max((item.after for item in step.inputs), default=0)
+    if step.output.time is None or not behind:
+        return span
+    earlier = Span(span.first - behind, span.first - 1)
+    return span.widened(behind, 0) if lake.partitions(step.output, earlier) else span
 
 
 def _load(item: Input, span: Span, context: Context) -> pd.DataFrame:

@@ -1,9 +1,8 @@
 """Tables as Dagster assets: one thin asset per node of the graph, all running the library's own step."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any
 
 import dagster as dg
 
@@ -62,7 +61,7 @@ def table_asset(node: Node, nodes: dict[str, Node]) -> dg.AssetsDefinition:
     )
     def build(
         context: dg.AssetExecutionContext, pipeline: Pipeline
-    ) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult]:
+    ) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult[Any]]:
         now = Month.of(pipeline.now())
         span = span_of(list(context.partition_keys)) if by_month else Span(FIRST_MONTH, now)
         with pipeline.session() as session:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import dagster as dg
 
@@ -49,11 +50,11 @@ def check_results(
             if result.severity is Severity.ERROR
             else dg.AssetCheckSeverity.WARN,
             description=None if result.passed else result.describe(contract),
-            metadata={"failing_rows": result.n_failing} | _rows(result),
+            metadata={"failing_rows": dg.MetadataValue.int(result.n_failing), **_rows(result)},
         )
 
 
-def _rows(result: CheckResult) -> dict[str, dg.MetadataValue]:
+def _rows(result: CheckResult) -> dict[str, dg.MetadataValue[Any]]:
     if result.failing.empty:
         return {}
     rows = [

@@ -76,7 +76,7 @@ def _bounds(column: Column) -> list[str]:
 
 
 def _markdown(frame: Any) -> str:
-    cells = frame.astype(str).to_numpy().tolist()
     lines = ["| " + " | ".join(map(str, frame.columns)) + " |", "|" + " --- |" * len(frame.columns)]
-    lines += ["| " + " | ".join(text.replace("|", r"\|") for text in row) + " |" for row in cells]
+    for row in frame.itertuples(index=False):
+        lines.append("| " + " | ".join(str(value).replace("|", r"\|") for value in row) + " |")
     return "\n".join(lines)

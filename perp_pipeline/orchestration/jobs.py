@@ -1,7 +1,5 @@
 """Jobs and the nightly schedule."""
 
-from __future__ import annotations
-
 import dagster as dg
 
 from perp_pipeline.months import Month
@@ -13,7 +11,7 @@ backfill = dg.define_asset_job(
     "backfill",
     selection=EVERYTHING,
     partitions_def=MONTHS,
-    description="Everything, for the months chosen: launch it with a range of partitions (one run for all of them).",
+    description="Everything, for a range of months: one run for all of them.",
 )
 
 nightly = dg.define_asset_job(

@@ -1,6 +1,6 @@
 """The report as an asset that follows every result table."""
 
-from __future__ import annotations
+from typing import Any
 
 import dagster as dg
 
@@ -19,11 +19,11 @@ def report_asset() -> dg.AssetsDefinition:
         group_name="out",
         owners=OWNERS,
         kinds={"python", "html"},
-        description="One self-contained HTML page with every claim beside its figure; figures as PNG and SVG.",
+        description="One self-contained page: every claim beside its figure. Figures as PNG and SVG.",
         deps=[asset_key(node.name) for node in nodes().values() if node.contract.layer == "out"],
         freshness_policy=FRESHNESS,
     )
-    def report(pipeline: Pipeline) -> dg.MaterializeResult:
+    def report(pipeline: Pipeline) -> dg.MaterializeResult[Any]:
         page = publish_report(pipeline.settings())
         with pipeline.session() as session:
             figures = essay_figures(result_tables(session.lake))

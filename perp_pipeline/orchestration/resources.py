@@ -17,7 +17,8 @@ class Pipeline(dg.ConfigurableResource[None]):
     """Settings of the pipeline as Dagster configuration.
 
     A field left out is taken from the environment when a run starts (PERP_LAKE, PERP_GATEWAY,
-    PERP_ARCHIVES, PERP_UNIVERSE, ETH_RPC_URL), so that the UI, the schedule and the command line share a lake.
+    PERP_ARCHIVES, PERP_UNIVERSE, ETH_RPC_URL), so that UI, schedule and command
+    line share a lake.
     """
 
     lake: str | None = None
