@@ -71,10 +71,11 @@ def _price_near_others(frame: pd.DataFrame) -> pd.Series:
 
 
 def _rate_is_own(frame: pd.DataFrame) -> pd.Series:
-    """Two contracts of one base have premiums of their own: month after month of equal rates is a copied series.
+    """Two contracts of one base have premiums of their own: month after month of equal rates is a copied
+    series.
 
-    Months in which at least 30 payments can be compared and 95 % of them are equal are flagged; the default rate,
-    which a clamp gives to many contracts at once, does not count.
+    Months in which at least 30 payments can be compared and 95 % of them are equal are flagged; the default
+    rate, which a clamp gives to many contracts at once, does not count.
     """
     moving = ~frame["rate"].isin(_DEFAULT_RATES)
     rates = frame[["venue", "base", "paid_at", "rate"]]
@@ -178,10 +179,11 @@ CORE_FUNDING_PAYMENTS = Contract(
         ),
         RowCheck(
             "rate_is_own",
-            "A contract's rates are not, payment by payment, those of another contract of the same venue and base.",
+            "A contract's rates are not, payment by payment, those of another contract of the same venue "
+            "and base.",
             _rate_is_own,
-            "The source served one contract's rates under another's name, or the venue ties them: compare with a "
-            "second source before reading anything into their difference.",
+            "The source served one contract's rates under another's name, or the venue ties them: compare "
+            "with a second source before reading anything into their difference.",
             Severity.WARN,
         ),
         positive("perp_price"),

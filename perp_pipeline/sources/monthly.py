@@ -124,7 +124,9 @@ def _is_silent(
     except NotInStore:
         later = None
     if later is None:
-        _log.warning("%s: nothing from %s on, taken for the end of the history", series.label, month)
+        # Said once, in the run that sees the end, and not in every refresh of the months after it.
+        level = logging.WARNING if before else logging.INFO
+        _log.log(level, "%s: nothing from %s on, taken for the end of the history", series.label, month)
         return True
     if before and hole_between(before, later, 0, series.gaps) is None:
         return False
