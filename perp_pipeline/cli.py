@@ -339,7 +339,7 @@ def _print_claims(
 ) -> None:
     from perp_pipeline import contracts
     from perp_pipeline.lake import Lake, TableMissing
-    from perp_pipeline.research.claims import explain
+    from perp_pipeline.research.claims import explain as explanation
     from perp_pipeline.terminal import claims_table
 
     try:
@@ -363,5 +363,5 @@ def _print_claims(
             f"Window: {row['window_start']} to {row['window_end']}, n = {row['n']}", highlight=False
         )
         if explain:
-            for name, text in explain(claim).items():
+            for name, text in explanation(claim).items():
                 console.print(f"{name}: {text}", highlight=False, markup=False)
