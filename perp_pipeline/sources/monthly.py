@@ -82,7 +82,7 @@ def fetch_series(http: Http, series: Series, span: Span, now: datetime) -> Itera
     """
     held: MonthRows | None = None
     last = 0
-    silent = False
+    silent = unstored = False
     for month in series.listed.months(span, now):
         closed = month.is_closed(now)
         if silent and closed:
@@ -95,7 +95,9 @@ def fetch_series(http: Http, series: Series, span: Span, now: datetime) -> Itera
             # silent.
             if window.promised is not None:
                 raise
-            _log.warning("%s %s: not in the store, and not known to exist", series.label, month)
+            if not unstored:
+                _log.warning("%s: %s is not in the store, and not known to exist", series.label, month)
+            unstored = True
             continue
         if rows.frame.empty:
             if closed and window.promised is None:
