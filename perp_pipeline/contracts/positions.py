@@ -50,10 +50,10 @@ OUT_QUANTO = Contract(
         "Quanto perpetuals (BitMEX ETHUSD: dollar price, paid in bitcoin). Dollar return rE (1 + rB); "
         "difference = perp_return - asset_return = covariance + product_of_means; net_funding = funding - "
         "covariance over the windows that have both. Frequencies 8h and daily use spot prices, 8h_perp "
-        "and daily_perp the venue's traded prices; positions are rebalanced at the frequency. Quantities "
-        "ending in _log are of log returns, the others of simple returns. linear_minus_inverse: funding "
-        "of the venue's linear contract (symbol) less that of its inverse one. Periods hold the windows "
-        "that start in them."
+        "and daily_perp the venue's traded prices, 8h_paid its prices at the payments; positions are "
+        "rebalanced at the frequency. Quantities ending in _log are of log returns, the others of simple "
+        "returns. linear_minus_inverse: funding of the venue's linear contract (symbol) less that of its "
+        "inverse one. Periods hold the windows that start in them."
     ),
     grain="one quantity of one symbol, frequency and period",
     key=("symbol", "frequency", "quantity", "period"),
@@ -63,7 +63,7 @@ OUT_QUANTO = Contract(
             "frequency",
             "string",
             "length of a window, and the prices",
-            values=("8h", "daily", "8h_perp", "daily_perp"),
+            values=("8h", "daily", "8h_perp", "daily_perp", "8h_paid"),
         ),
         Column(
             "quantity",
@@ -165,9 +165,9 @@ OUT_SIDES = Contract(
     doc=(
         "Which side pays. share_default: payments of exactly 0.01 % per 8 hours, pro rata; "
         "share_above_default, share_below_default: the other payments; share_negative: longs are paid. "
-        "premium_sd: standard deviation of the mean premium of a window. share_long: longs' part of the open "
-        "interest, daily; lp_share_long: that of the liquidity providers, the other side of all traders; "
-        "share_days_long: days on which share_long is above one half."
+        "premium_sd: standard deviation of the mean premium of a window. share_long: longs' part of the "
+        "open interest, daily; lp_share_long: that of the liquidity providers, the other side of all "
+        "traders; share_days_long: days on which share_long is above one half."
     ),
     grain="one quantity of one venue, base and period",
     key=("venue", "base", "quantity", "period"),

@@ -3,8 +3,9 @@
 BitMEX ETHUSD pays in bitcoin, 1e-6 XBT per dollar, so its dollar return is ``rE (1 + rB)`` and its mean
 exceeds the asset's by ``E[rE rB]``: the covariance (divisor n) plus the product of the means, reported apart.
 
-``frequency`` is ``8h`` or ``daily`` on spot prices, ``8h_perp`` or ``daily_perp`` on the venue's own traded
-prices (for ``8h_perp`` bitcoin is at spot where the venue's is missing). Positions are rebalanced at the
+``frequency`` is ``8h`` or ``daily`` on spot prices; ``8h_perp`` or ``daily_perp`` on the venue's own traded
+prices (for ``8h_perp`` bitcoin is at spot where the venue's is missing); ``8h_paid`` on its price at each
+payment, so that the return of a window and its funding cover the same hours. Positions are rebalanced at the
 frequency. Means and variances are a year's (1095 or 365 periods), arithmetic; quantities ending in ``_log``
 are those of log returns.
 """
@@ -12,7 +13,6 @@ are those of log returns.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,7 @@ import pandas as pd
 
 from perp_pipeline.research.daily import main_symbols
 from perp_pipeline.research.periods import standard_periods
+from perp_pipeline.research.quanto_prices import Prices, paid_prices, spot_prices, traded_prices
 from perp_pipeline.research.series import COMPLETE, bounds, utc
 from perp_pipeline.research.statistics import (
     Array,
@@ -33,9 +34,6 @@ from perp_pipeline.theory.quanto import dollar_return
 PERIODS_A_YEAR = {"8h": 1095.0, "daily": 365.0}
 C19_WINDOW = "2017-06..2019-03"
 """From June 2017 to the last full month before the April 2019 post."""
-
-FROZEN_RUN = 3
-"""So many equal prices in a row are a feed that stands still: all but the first are kept out."""
 
 COPY_SHARE = 0.99
 """Two contracts whose rates are equal this often are one series under two names: no evidence of a spread."""
@@ -62,19 +60,6 @@ COLUMNS = [
 ]
 
 
-@dataclass(frozen=True)
-class Prices:
-    """Prices on a regular grid, cleaned.
-
-    Attributes:
-        close: USD, by naive UTC time, every grid point; NaN where missing or kept out.
-        dropped: rows kept out, with the columns of :data:`perp_pipeline.steps.DROPPED_COLUMNS` and ``time``.
-    """
-
-    close: pd.Series
-    dropped: pd.DataFrame
-
-
 def out_quanto(
     *,
     core_funding_payments: pd.DataFrame,
@@ -97,7 +82,7 @@ def out_quanto(
     dropped: list[pd.DataFrame] = []
     extra = (C19_WINDOW, *periods)
     spot = {
-        (str(base), frequency): _spot_prices(core_returns_8h, str(base), frequency)
+        (str(base), frequency): spot_prices(core_returns_8h, str(base), frequency)
         for base in core_returns_8h["base"].unique()
         for frequency in PERIODS_A_YEAR
     }
@@ -117,10 +102,16 @@ def out_quanto(
             (frequency, frequency, spot[base, frequency], spot[margin, frequency])
             for frequency in PERIODS_A_YEAR
         ]
+        own, coin = paid_prices(payments), paid_prices(_inverse(core_funding_payments, venue, margin))
+        if not (own.close.empty or coin.close.empty):
+            dropped += [own.dropped, coin.dropped]
+            sets.append(("8h", "8h_paid", own, coin))
+            stamps = payments["paid_at"].dt.tz_convert("UTC").dt.tz_localize(None)
+            funding["8h_paid"] = pd.Series(payments["rate_annual"].to_numpy(), pd.DatetimeIndex(stamps))
         if raw_bitmex_bucketed is not None and venue == "bitmex":
             for frequency, bar in (("8h", "1h"), ("daily", "1d")):
-                own = _traded_prices(raw_bitmex_bucketed, str(symbol), bar, frequency)
-                coin = _traded_prices(raw_bitmex_bucketed, "XBTUSD", bar, frequency)
+                own = traded_prices(raw_bitmex_bucketed, str(symbol), bar, frequency)
+                coin = traded_prices(raw_bitmex_bucketed, "XBTUSD", bar, frequency)
                 dropped += [own.dropped] if coin.close.empty else [own.dropped, coin.dropped]
                 sets.append(
                     (
@@ -134,7 +125,9 @@ def out_quanto(
             if not asset.close.empty:
                 rows += [
                     about | {"frequency": name} | row
-                    for row in _quantities(asset, coin, funding[frequency], frequency, extra)
+                    for row in _quantities(
+                        asset, coin, funding.get(name, funding[frequency]), frequency, extra
+                    )
                 ]
     copies = _copies(core_funding_payments)
     dropped.append(copies)
@@ -149,53 +142,12 @@ def out_quanto(
     return Built(pd.DataFrame(rows, columns=COLUMNS), out.drop_duplicates(ignore_index=True))
 
 
-def clean_prices(close: pd.Series, table: str, name: str) -> Prices:
-    """Take out prices that cannot be prices.
-
-    Args:
-        close: by naive UTC time, ascending, on a regular grid; NaN where missing.
-        table, name: where the prices come from, for the account of what was dropped.
-    """
-    zero = close <= 0
-    values = close.where(~zero)
-    run = (values != values.shift()).cumsum()
-    length = values.groupby(run).transform("size")
-    first = run != run.shift()
-    frozen = (length >= FROZEN_RUN) & ~first & values.notna()
-    reasons = {"zero or negative price": zero, "the price stands still": frozen}
-    dropped = pd.concat(
-        [
-            pd.DataFrame({"table": table, "time": bad.index[bad], "reason": reason})
-            for reason, bad in reasons.items()
-        ]
-    )
-    dropped["key"] = [f"{name} {stamp:%Y-%m-%dT%H:%M:%SZ}" for stamp in dropped["time"]]
-    return Prices(values.where(~frozen), dropped)
-
-
-def _spot_prices(core_returns_8h: pd.DataFrame, base: str, frequency: str) -> Prices:
-    rows = core_returns_8h[core_returns_8h["base"] == base]
-    return _on_grid(
-        rows["window_end"], rows["close"].to_numpy(dtype=np.float64), frequency, "core_returns_8h", base
-    )
-
-
-def _traded_prices(raw_bitmex_bucketed: pd.DataFrame, symbol: str, bar: str, frequency: str) -> Prices:
-    """Closes of BitMEX's bars; their time stamp is the end of the bar."""
-    rows = raw_bitmex_bucketed[
-        (raw_bitmex_bucketed["symbol"] == symbol) & (raw_bitmex_bucketed["bin_size"] == bar)
+def _inverse(payments: pd.DataFrame, venue: str, base: str) -> pd.DataFrame:
+    """Payments of the venue's inverse contract on ``base``: the one with the longest history."""
+    rows = payments[
+        (payments["venue"] == venue) & (payments["base"] == base) & (payments["contract_type"] == "inverse")
     ]
-    values = rows["close"].to_numpy(dtype=np.float64)
-    return _on_grid(rows["timestamp"], values, frequency, "raw_bitmex_bucketed", f"{symbol} {bar}")
-
-
-def _on_grid(times: pd.Series, values: Array, frequency: str, table: str, name: str) -> Prices:
-    step = pd.Timedelta(8 if frequency == "8h" else 24, "h")
-    index = pd.DatetimeIndex(times.dt.tz_convert("UTC").dt.tz_localize(None))
-    series = pd.Series(values, index)[index == index.floor(step)].sort_index()
-    if len(series):
-        series = series.reindex(pd.date_range(series.index[0], series.index[-1], freq=step))
-    return clean_prices(series, table, name)
+    return rows[rows["symbol"].isin(main_symbols(rows)["symbol"])]
 
 
 def _funding(table: pd.DataFrame, venue: str, symbol: str, time: str) -> pd.Series:

@@ -21,6 +21,7 @@ GOLDEN = json.loads(Path(__file__).with_name("estimators.json").read_text())
 def payments(rate: np.ndarray, **names: str) -> pd.DataFrame:
     paid = pd.Series(pd.date_range("2020-01-01T08:00", periods=len(rate), freq="8h", tz="UTC").as_unit("us"))
     table = pd.DataFrame({"paid_at": paid, "announced_at": paid, "rate": rate, "rate_annual": rate * 1095})
+    table["perp_price"] = np.nan
     start = paid - pd.Timedelta(8, "h")
     return table.assign(interval_hours=8.0, accrual_start=start, accrual_end=paid, **names)
 

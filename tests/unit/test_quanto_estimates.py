@@ -8,7 +8,8 @@ import pytest
 from research_frames import daily, failed_checks, grid_8h, payments, returns_8h
 
 from perp_pipeline.contracts.positions import OUT_QUANTO
-from perp_pipeline.research.quanto import clean_prices, out_quanto
+from perp_pipeline.research.quanto import out_quanto
+from perp_pipeline.research.quanto_prices import clean_prices
 
 
 def market(windows: int, seed: int, rho: float = 0.8, funding: float = 5e-4) -> dict[str, pd.DataFrame]:
@@ -150,6 +151,34 @@ def test_the_venues_own_prices_are_a_second_opinion(
     found = out_quanto(**tables, raw_bitmex_bucketed=pd.concat(bars)).frame
     traded, spot = values(found, "daily_perp"), values(table, "daily")
     pd.testing.assert_series_equal(traded, spot, check_names=False)
+
+
+def test_prices_at_payments_share_the_hours_of_the_funding() -> None:
+    """A contract that pays at 04, 12 and 20 hours: returns, covariance and funding on that grid."""
+    rng = np.random.default_rng(6)
+    n = 600
+    tables = market(n, 1)
+    frames = []
+    for symbol, base, kind in (("ETHUSD", "ETH", "quanto"), ("XBTUSD", "BTC", "inverse")):
+        paid = payments(
+            5e-4 + 1e-4 * rng.normal(size=n),
+            "2020-01-01T12:00",
+            venue="bitmex",
+            symbol=symbol,
+            base=base,
+            contract_type=kind,
+            margin_asset="BTC",
+            lead_hours=8,
+        )
+        frames.append(paid.assign(perp_price=100 * np.cumprod(1 + 0.02 * rng.normal(size=n))))
+    tables["core_funding_payments"] = pd.concat(frames)
+    rows = (
+        out_quanto(**tables).frame.query("frequency == '8h_paid' and period == 'all'").set_index("quantity")
+    )
+    e, b = (frame["perp_price"].pct_change().dropna().to_numpy() for frame in frames)
+    assert rows.loc["perp_return", "estimate"] == pytest.approx(1095 * (e * (1 + b)).mean())
+    assert rows.loc["funding", "estimate"] == pytest.approx(frames[0]["rate_annual"].iloc[1:].mean())
+    assert rows.loc["funding", "n"] == n - 1
 
 
 def test_linear_less_inverse_funding(tables: dict[str, pd.DataFrame]) -> None:
