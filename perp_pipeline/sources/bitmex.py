@@ -20,12 +20,12 @@ from perp_pipeline.contracts.raw_funding import RAW_BITMEX_BUCKETED, RAW_BITMEX_
 from perp_pipeline.months import Month, Span
 from perp_pipeline.sources.base import Body, BodyCheck, Request
 from perp_pipeline.sources.complete import Window, require_whole, times_of
-from perp_pipeline.sources.errors import FormatChanged, NotServed, PermanentError
+from perp_pipeline.sources.errors import FormatChanged, NotServed, PermanentError, SourceError, Unreachable
 from perp_pipeline.sources.known_gaps import KnownGaps
 from perp_pipeline.sources.monthly import MonthRows, Series, fetch_parsed, fetch_series, signed
 from perp_pipeline.sources.pinned import PinnedArchive, archives_for
 from perp_pipeline.sources.rows import iso_times, json_rows, numbers, require_symbol
-from perp_pipeline.sources.universe import Bars, Instrument, Universe
+from perp_pipeline.sources.universe import Bars, Instrument, Listed, Universe
 
 if TYPE_CHECKING:
     from perp_pipeline.sources.http import Http
@@ -201,12 +201,15 @@ class BitmexFunding:
         for instrument in self.universe.instruments_of(self.venue):
             try:
                 yield from fetch_series(http, self.series(http, instrument), span, now)
-            except FormatChanged:
-                raise
-            except PermanentError as error:
-                if not archives_for(self.archives, RAW_PINNED_FUNDING.name, self.venue, instrument.symbol):
+            except (PermanentError, Unreachable) as error:
+                closed = _may_be_gone(error, instrument, now)
+                copy = archives_for(self.archives, RAW_PINNED_FUNDING.name, self.venue, instrument.symbol)
+                if not closed and (isinstance(error, Unreachable) or not copy):
                     raise
-                _log.warning("%s; the pinned copy of %s stands in", error, instrument.symbol)
+                rest = (
+                    f"the pinned copy of {instrument.symbol} stands in" if copy else "there is no pinned copy"
+                )
+                _log.warning("%s; %s", error, rest)
 
     def series(self, http: Http, instrument: Instrument) -> Series:
         """One instrument's months."""
@@ -215,6 +218,17 @@ class BitmexFunding:
             FUNDING, table, symbol, (), FUNDING_PAGE, lambda body: parse_funding(body, symbol), _funding_steps
         )
         return _series(http, endpoint, instrument, "timestamp", self.gaps)
+
+
+def _may_be_gone(error: SourceError, listed: Listed, now: datetime) -> bool:
+    """Whether a refusal is the closing that the venue announced. A changed format is never that.
+
+    Raises:
+        FormatChanged: the error, if it is one.
+    """
+    if isinstance(error, FormatChanged):
+        raise error
+    return listed.closes is not None and now >= listed.closes
 
 
 def _funding_steps(frame: pd.DataFrame) -> np.ndarray:
@@ -260,9 +274,9 @@ class BitmexBucketed:
             try:
                 for frame in fetch_series(http, self.series(http, bars), span, now):
                     yield frame.assign(bin_size=bars.bin_size)
-            except FormatChanged:
-                raise
-            except PermanentError as error:
+            except (PermanentError, Unreachable) as error:
+                if not _may_be_gone(error, bars, now) and isinstance(error, Unreachable):
+                    raise
                 _log.warning("%s; no bars of %s", error, bars.symbol)
 
     def series(self, http: Http, bars: Bars) -> Series:

@@ -15,6 +15,10 @@ class IncompleteBody(TransientError):
     """The answer is well formed but rows are missing, repeated, out of range or not numbers."""
 
 
+class Unreachable(TransientError):
+    """No server at the address: the name does not resolve, or nobody takes the connection."""
+
+
 class PermanentError(SourceError):
     """Asking again will not help: unknown symbol, geo-block, closed venue."""
 

@@ -15,7 +15,13 @@ import pandas as pd
 from perp_pipeline.months import Month, Span
 from perp_pipeline.sources.base import Body, BodyCheck, Request
 from perp_pipeline.sources.complete import Window, hole_between, micros, text_of, times_of
-from perp_pipeline.sources.errors import IncompleteBody, NotInStore, SourceError
+from perp_pipeline.sources.errors import (
+    IncompleteBody,
+    NotInStore,
+    PermanentError,
+    SourceError,
+    Unreachable,
+)
 from perp_pipeline.sources.known_gaps import KnownGap
 from perp_pipeline.sources.universe import Listed
 
@@ -99,6 +105,10 @@ def fetch_series(http: Http, series: Series, span: Span, now: datetime) -> Itera
                 _log.warning("%s: %s is not in the store, and not known to exist", series.label, month)
             unstored = True
             continue
+        except (PermanentError, Unreachable):
+            if held is not None:
+                yield held.frame
+            raise
         if rows.frame.empty:
             if closed and window.promised is None:
                 silent = _is_silent(http, series, rows, month, _last_closed(span, now), last)

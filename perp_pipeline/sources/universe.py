@@ -28,6 +28,7 @@ class Listed:
         listed_to: the last row; None while it goes on.
         seen_to: a row up to which the history is known to be whole; None where nothing is known.
         follow: False takes an entry of an earlier list out.
+        closes: when its venue closes for good.
     """
 
     venue: str
@@ -37,12 +38,13 @@ class Listed:
     listed_to: datetime | None = None
     seen_to: datetime | None = None
     follow: bool = True
+    closes: datetime | None = None
 
     def months(self, span: Span, now: datetime) -> tuple[Month, ...]:
         """The months of ``span`` in which it was listed, as far as they have begun."""
         first = max(span.first, Month.of(self.listed_from))
-        ends = [span.last, Month.of(now)] + ([Month.of(self.listed_to)] if self.listed_to else [])
-        last = min(ends)
+        ends = [Month.of(end) for end in (now, self.listed_to, self.closes) if end is not None]
+        last = min(span.last, *ends)
         return tuple(Span(first, last)) if first <= last else ()
 
 
@@ -137,16 +139,24 @@ def parse_universe(text: str, *, origin: str) -> Universe:
     ahead = {
         venue: int(entry.get("announced_ahead", 0)) for venue, entry in content.get("venues", {}).items()
     }
+    closes = {
+        venue: entry["closes"] for venue, entry in content.get("venues", {}).items() if "closes" in entry
+    }
     return Universe(
-        tuple(_entry(Instrument, entry, origin) for entry in content.get("instrument", [])),
-        tuple(_entry(Bars, entry, origin) for entry in content.get("bars", [])),
+        tuple(_entry(Instrument, _closing(entry, closes), origin) for entry in content.get("instrument", [])),
+        tuple(_entry(Bars, _closing(entry, closes), origin) for entry in content.get("bars", [])),
         ahead,
     )
 
 
+def _closing(entry: dict[str, Any], closes: Mapping[str, datetime]) -> dict[str, Any]:
+    venue = str(entry.get("venue"))
+    return entry | {"closes": closes[venue]} if venue in closes else entry
+
+
 def _entry(kind: type[Kind], entry: dict[str, Any], origin: str) -> Kind:
     what = f"{origin}: {entry.get('venue', '?')} {entry.get('symbol', '?')}"
-    for name in ("listed_from", "listed_to", "seen_to"):
+    for name in ("listed_from", "listed_to", "seen_to", "closes"):
         moment = entry.get(name)
         if moment is not None and (not isinstance(moment, datetime) or moment.tzinfo is None):
             raise ValueError(f"{what}: {name} must be a time with a zone, such as 2019-09-10T08:00:00Z")

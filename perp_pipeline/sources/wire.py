@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from perp_pipeline.sources.answers import Trouble, diagnose
 from perp_pipeline.sources.base import Request
-from perp_pipeline.sources.errors import TransientError
+from perp_pipeline.sources.errors import TransientError, Unreachable
 
 if TYPE_CHECKING:
     import httpx
@@ -102,7 +102,8 @@ class Wire:
         except (httpx.TransportError, httpx.DecodingError) as error:
             remedy = f"Check the connection{' and the gateway' if self._gateway else ''}. {AGAIN}"
             what = f"no complete answer, {type(error).__name__}: {error}"
-            raise Failed(Trouble(TransientError, what, remedy)) from error
+            gone = isinstance(error, (httpx.ConnectError, httpx.ConnectTimeout))
+            raise Failed(Trouble(Unreachable if gone else TransientError, what, remedy)) from error
         if response.status_code == 304 and etag:
             return Answer(304, b"", etag)
         host = urlsplit(request.url).netloc

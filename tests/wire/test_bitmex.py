@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from perp_pipeline.sources.errors import (
     PermanentError,
     SourceError,
     TransientError,
+    Unreachable,
 )
 from perp_pipeline.sources.known_gaps import KnownGaps, load_known_gaps
 from perp_pipeline.sources.pinned import archives_for, load_archives
@@ -211,8 +213,11 @@ def test_a_closed_exchange_leaves_it_to_the_copy(replay, tmp_path: Path, caplog)
         assert download(with_copy, http, "2020-01", "2020-02").empty
         assert "the pinned copy of ETHUSD stands in" in caplog.text
         without = BitmexFunding(only("bitmex", "XRPUSDT"), load_known_gaps(), load_archives())
+        before = datetime(2026, 9, 1, tzinfo=UTC)
         with pytest.raises(PermanentError, match="raw_bitmex_funding 2022-01 XRPUSDT"):
-            download(without, http, "2022-01", "2022-02")
+            download(without, http, "2022-01", "2022-02", before)
+        # After the announced closing nothing else is to be expected.
+        assert download(without, http, "2022-01", "2022-02").empty
         copies = download(PinnedFunding(load_archives()), http, "2020-01", "2020-02")
     assert copies.groupby(["venue", "symbol"]).size()["bitmex", "ETHUSD"] == 180
     assert len(to_arrow(RAW_PINNED_FUNDING, copies)) == len(copies)
@@ -252,3 +257,26 @@ def test_whole_history_against_plain_pandas(replay, shared: Path, tmp_path: Path
     assert frame.groupby("symbol").size().to_dict() == {"ETHUSD": 6159, "XBTUSD": 10990}
     assert np.array_equal(frame["rate"].to_numpy(), plain["fundingRate"].to_numpy())
     assert frame["timestamp"].dt.strftime("%Y-%m-%dT%H:%M:%S.000Z").tolist() == plain["timestamp"].tolist()
+
+
+def test_a_venue_that_is_gone(tmp_path: Path, caplog) -> None:  # type: ignore[no-untyped-def]
+    """Nobody answers: trouble with the network before the announced closing, the closing itself after it."""
+    funding = BitmexFunding(only("bitmex", "XBTUSD"), load_known_gaps(), load_archives())
+    with http_at("http://127.0.0.1:9", tmp_path) as http:
+        with pytest.raises(Unreachable, match="raw_bitmex_funding 2020-01 XBTUSD"):
+            download(funding, http, "2020-01", "2020-02", datetime(2026, 9, 1, tzinfo=UTC))
+        assert download(funding, http, "2020-01", "2020-02").empty
+        assert "the pinned copy of XBTUSD stands in" in caplog.text
+
+
+def test_what_came_before_a_refusal_is_kept(replay, funding: BitmexFunding, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    with_copy = BitmexFunding(funding.universe, funding.gaps, load_archives())
+    replay.faults([{"match": "startTime=2020-03", "kind": "status_451"}])
+    with http_at(replay.url, tmp_path) as http:
+        assert len(download(with_copy, http, "2020-01", "2020-05")) == 93 + 87
+
+
+def test_nothing_is_asked_after_the_closing(replay, funding: BitmexFunding, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    with http_at(replay.url, tmp_path) as http:
+        assert download(funding, http, "2026-10", "2026-11").empty
+        assert http.counters.requests == 0
