@@ -113,12 +113,10 @@ def _v2_swaps(raw: pd.DataFrame, facts: PoolFacts) -> pd.DataFrame:
     rows, words = _words(raw, _V2["swap"])
     sync_rows, sync_words = _words(raw, _V2["sync"])
     place = np.searchsorted(_position(sync_rows), _position(rows)) - 1
-    lone = (
-        (place < 0) | (sync_rows["tx_hash"].to_numpy()[place] != rows["tx_hash"].to_numpy())
-        if len(rows)
-        else []
-    )
-    if np.any(lone):
+    lone = place < 0
+    if len(sync_rows):
+        lone |= sync_rows["tx_hash"].to_numpy()[place] != rows["tx_hash"].to_numpy()
+    if lone.any():
         first = rows.iloc[int(np.flatnonzero(lone)[0])]
         raise TruncatedWords(
             f"the swap {first['block_number']}/{first['log_index']} has no sync log before it"

@@ -114,5 +114,5 @@ def pool_days(
     reason[frame["fees_usd"] < 0] = (
         "sqrt(reserve0 reserve1) per liquidity token fell: a snapshot contradicts itself"
     )
-    left_out = frame.loc[reason != "", ["day"]].assign(reason=reason)
+    left_out = pd.DataFrame({"day": frame["day"], "reason": reason})[reason != ""]
     return frame[reason == ""].reset_index(drop=True), left_out

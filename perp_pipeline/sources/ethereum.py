@@ -14,7 +14,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 import pandas as pd
 import pyarrow as pa
@@ -22,28 +21,19 @@ import pyarrow as pa
 from perp_pipeline import contracts
 from perp_pipeline.contracts.model import Contract
 from perp_pipeline.months import Month, Span
-from perp_pipeline.sources.base import Body, Request
-from perp_pipeline.sources.errors import NotInStore, NotServed, PermanentError
+from perp_pipeline.sources.errors import NotServed, PermanentError
 from perp_pipeline.sources.evm_blocks import BlockClock, utc
 from perp_pipeline.sources.evm_events import PROTOCOLS, SWAP_EVENTS
-from perp_pipeline.sources.evm_logs import LogFilter, log_table, verify, verify_price_path
+from perp_pipeline.sources.evm_logs import LogFilter, verify_price_path
 from perp_pipeline.sources.evm_pool_facts import complete
-from perp_pipeline.sources.evm_rpc import Call, RangeNotHeld, RangeTooLarge, loads, refusal, result_of
+from perp_pipeline.sources.evm_ranges import Part, ranges, redacted
+from perp_pipeline.sources.evm_rpc import RangeNotHeld
 from perp_pipeline.sources.pools import Chain, Pool, Registry, days_of, pool_columns
 
 if TYPE_CHECKING:
     from perp_pipeline.sources.http import Http
 
 KINDS = ("swaps", "liquidity")
-
-
-@dataclass(frozen=True)
-class _Part:
-    """Logs of one block range of one pool, and where they came from."""
-
-    logs: pa.Table
-    url: str
-    sha256: str
 
 
 @dataclass(frozen=True)
@@ -54,7 +44,7 @@ class _Day:
     kind: str
     first: int
     last: int
-    parts: tuple[_Part, ...] = ()
+    parts: tuple[Part, ...] = ()
     refused: str = ""
 
 
@@ -168,7 +158,7 @@ class PoolReader:
         key = (id(http), pool.label, kind, first, last)
         try:
             # both datasets come by here: what a node does not hold is asked for once in a run
-            parts = () if key in self._refused else tuple(_ranges(http, self.url_of(pool), asked, label))
+            parts = () if key in self._refused else tuple(ranges(http, self.url_of(pool), asked, label))
         except RangeNotHeld as error:
             self._refused[key] = str(error)
         if key in self._refused:
@@ -257,12 +247,6 @@ def datasets(
     return PoolLogs(reader), PoolDays(reader)
 
 
-def redacted(url: str) -> str:
-    """A node's address without what may be a key: scheme and host alone."""
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.hostname}/"
-
-
 def _served(
     reader: PoolReader, http: Http, pool: Pool, month: Month, now: datetime
 ) -> tuple[list[_Day], list[int]]:
@@ -273,81 +257,7 @@ def _served(
     return reader.month(http, pool, month, now)
 
 
-def _ranges(http: Http, url: str, asked: LogFilter, label: str) -> Iterator[_Part]:
-    """Parts of a block range, as large as the node answers.
-
-    Raises:
-        RangeNotHeld: the node does not hold the range.
-        RangeTooLarge: it refuses a single block.
-    """
-    try:
-        body, logs = _ask(http, url, asked, label)
-    except RangeTooLarge as error:
-        span = asked.last - asked.first + 1
-        if span == 1:
-            raise RangeTooLarge(
-                f"{label}: the node refuses the single block {asked.first}: {error}"
-            ) from None
-        step = error.max_span if error.max_span and error.max_span < span else (span + 1) // 2
-        for first in range(asked.first, asked.last + 1, step):
-            part = LogFilter(asked.address, asked.events, first, min(first + step - 1, asked.last))
-            yield from _ranges(http, url, part, label)
-        return
-    address = f"{redacted(url)}#eth_getLogs/{asked.address}/{asked.first}-{asked.last}"
-    yield _Part(logs, address, body.sha256)
-
-
-def _ask(http: Http, url: str, asked: LogFilter, label: str) -> tuple[Body, pa.Table]:
-    request = Request(url, method="POST", payload=Call("eth_getLogs", (asked.params(),)).payload(1))
-
-    def check(content: bytes) -> None:
-        try:
-            _parse(content, asked)
-        except RangeTooLarge:
-            return  # a refusal is an answer: it is kept, and the parts are asked for
-
-    name = f"{label} blocks {asked.first}-{asked.last}"
-    try:
-        body = http.fetch(request, final=True, check=check, label=name)
-    except (NotServed, NotInStore):
-        _ask_for_evidence(http, url, asked, name)
-        raise
-    except PermanentError as error:
-        too_large = refusal(str(error))
-        raise (too_large or error) from None
-    if body is None:
-        raise NotServed(f"{name}: no answer")
-    return body, _parse(body.content, asked)
-
-
-def _ask_for_evidence(http: Http, url: str, asked: LogFilter, name: str) -> None:
-    """Keep the node's statement that it does not hold a range, asked again by every online run.
-
-    Raises:
-        RangeNotHeld: it says so.
-        NotInStore: offline, and never asked.
-    """
-    payload = Call("eth_getLogs", (asked.params(),)).payload(2)
-
-    def check(content: bytes) -> None:
-        try:
-            result_of(loads(content))
-        except RangeNotHeld:
-            return
-
-    body = http.fetch(Request(url, method="POST", payload=payload), final=False, check=check, label=name)
-    if body is not None:
-        result_of(loads(body.content))
-
-
-def _parse(content: bytes, asked: LogFilter) -> pa.Table:
-    logs: list[dict[str, Any]] | None = result_of(loads(content))
-    table = log_table(logs or [])
-    verify(table, asked)
-    return table
-
-
-def _frame(pool: Pool, part: _Part) -> pd.DataFrame:
+def _frame(pool: Pool, part: Part) -> pd.DataFrame:
     table = part.logs.drop_columns(["removed", "address"])
     frame: pd.DataFrame = table.to_pandas()
     return frame.assign(chain=pool.chain, pool=pool.address, source_url=part.url, download_sha256=part.sha256)
@@ -370,6 +280,3 @@ def _day_row(pool: Pool, day: _Day, url: str) -> dict[str, Any]:
 
 def _midnight(day: date) -> datetime:
     return datetime.combine(day, time(), UTC)
-
-
-__all__ = ["PoolDays", "PoolLogs", "PoolReader", "datasets", "redacted"]

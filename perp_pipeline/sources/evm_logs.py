@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -170,29 +171,90 @@ def verify_price_path(table: pa.Table) -> None:
     Raises:
         BrokenPricePath: naming the block.
     """
-    swaps = table.filter(
-        pc.and_(pc.equal(table["topic0"], _V3_SWAP), pc.equal(pc.binary_length(table["data"]), 322))
-    )
-    if swaps.num_rows < 2:
+    path = _path(table)
+    if path is None:
         return
-    texts = swaps["data"].to_pylist()
-    # the sign of amount0 is its first digit; the tick's 24 bits are the last 6 of the data
-    into = np.array([1 if text[2] == "0" else -1 for text in texts])
-    zero = np.array([text[2:66] == _ZERO for text in texts])
-    into[zero] = [-1 if text[66] == "0" else 1 for text, none in zip(texts, zero, strict=True) if none]
-    ticks = np.array([int(text[-6:], 16) for text in texts])
-    ticks[ticks >= 1 << 23] -= 1 << 24
-    wrong = np.diff(ticks) * into[1:] > 1
+    wrong = np.diff(path.ticks) * path.into[1:] > 1
     if wrong.any():
         place = int(np.flatnonzero(wrong)[0]) + 1
         raise BrokenPricePath(
-            f"the swap in block {swaps['block_number'][place]} moves the price against its own amounts "
-            f"(tick {ticks[place - 1]} to {ticks[place]}): logs before it are missing"
+            f"the swap in block {path.blocks[place]} moves the price against its own amounts "
+            f"(tick {path.ticks[place - 1]} to {path.ticks[place]}): logs before it are missing"
         )
 
 
+def price_jump(table: pa.Table) -> str:
+    """Where the price moves much farther than a v3 swap's amounts can carry it; empty where nowhere.
+
+    What a swap pays out is liquidity times the move of the square root of the price (Uniswap v3 whitepaper,
+    6.2.1). A move of over three times what the lesser of the liquidity before and after allows,
+    and five ticks, means that swaps before it are missing, or that the pool is empty in between. On
+    177,000 swaps of three real pools there is none; a tenth of a day's swaps taken out shows 19 times in 20.
+    """
+    path = _path(table)
+    if path is None:
+        return ""
+    least = np.minimum(path.liquidity[1:], path.liquidity[:-1])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        allowed = path.paid_out[1:] / least
+        far = np.abs(np.diff(path.ticks)) > 3 * allowed * 2 / _TICK + 5
+    far &= least > 0
+    if not far.any():
+        return ""
+    place = int(np.flatnonzero(far)[0]) + 1
+    before, after = path.ticks[place - 1], path.ticks[place]
+    return f"the price jumps from tick {before} to {after} at block {path.blocks[place]}"
+
+
+@dataclass(frozen=True)
+class _Path:
+    """The v3 swaps of a table.
+
+    Attributes:
+        into: 1 where token0 came in, -1 where it went out.
+        paid_out: what went out, as the change of the square root of the price it takes at a liquidity of one,
+            relative to that root.
+    """
+
+    blocks: npt.NDArray[np.int64]
+    ticks: npt.NDArray[np.int64]
+    into: npt.NDArray[np.int64]
+    liquidity: npt.NDArray[np.float64]
+    paid_out: npt.NDArray[np.float64]
+
+
+def _path(table: pa.Table) -> _Path | None:
+    """The path of the price; None where fewer than two v3 swaps make none."""
+    chosen = pc.and_(
+        pc.equal(table["topic0"], _V3_SWAP), pc.equal(pc.binary_length(table["data"]), _V3_LENGTH)
+    )
+    swaps = table.filter(chosen)
+    if swaps.num_rows < 2:
+        return None
+    texts = swaps["data"].to_pylist()
+    try:
+        words = [[int(text[at : at + 64], 16) for at in range(2, _V3_LENGTH, 64)] for text in texts]
+    except ValueError:
+        raise TruncatedWords("data: not hexadecimal") from None
+    amount0, amount1 = ([float(_signed(row[place])) for row in words] for place in (0, 1))
+    in0, in1 = np.array(amount0), np.array(amount1)
+    root = np.array([row[2] / 2**96 for row in words])
+    return _Path(
+        blocks=swaps["block_number"].to_numpy(),
+        ticks=np.array([_signed(row[4]) for row in words]),
+        into=np.where(in0 != 0, np.sign(in0), -np.sign(in1)).astype(np.int64),
+        liquidity=np.array([float(row[3]) for row in words]),
+        paid_out=np.where(in1 < 0, -in1 / root, np.maximum(-in0, 0.0) * root),
+    )
+
+
+def _signed(word: int) -> int:
+    return word - (1 << 256) if word >> 255 else word
+
+
+_TICK = math.log(1.0001)
+_V3_LENGTH = 2 + 5 * 64
 _V3_SWAP = "0xc42079f94a6350d7e6235f29174924f928cc2ac818eb64fed8004e115fbcca67"
-_ZERO = "0" * 64
 
 
 def _verify_events(table: pa.Table, events: tuple[Event, ...]) -> None:

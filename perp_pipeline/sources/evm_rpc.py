@@ -20,7 +20,7 @@ _RATE = re.compile(
 )
 _TOO_LARGE = re.compile(
     r"more than [\d,]+ (results|logs)|too (large|big|many|wide)|size exceed|exceed\w* (the )?(max|limit|\d)|"
-    r"block range|range (is )?(too|exceed|limit)|limit exceeded|up to a? ?[\d,]+ block|"
+    r"block range|range (is )?(too|exceed|limit)|limit exceeded|limited to|up to a? ?[\d,]+ block|"
     r"max(imum)? .{0,20}(range|results)",
     re.IGNORECASE,
 )

@@ -1,0 +1,100 @@
+"""Profit per volume: ratio, bootstrap, periods, numeraires."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from perp_pipeline import contracts
+from perp_pipeline.amm.profit import block_days, bootstrap_weights, profit_per_volume, ratio_bp
+
+
+def _days(n: int, seed: int = 0) -> tuple[pd.DataFrame, pd.DataFrame]:
+    generator = np.random.default_rng(seed)
+    day = pd.date_range("2021-11-01", periods=n, freq="D")
+    volume = generator.uniform(1e6, 3e6, n)
+    pnl = volume * generator.normal(2e-4, 10e-4, n)
+    days = pd.DataFrame(
+        {
+            "chain": "ethereum",
+            "pool": "0xa",
+            "day": day,
+            "token0": "USDC",
+            "token1": "WETH",
+            "fee_bp": 5.0,
+            "volume_usd": volume,
+            "usd0_end": 1.0,
+            "usd1_end": 2000.0 + np.arange(n),
+            "fees_usd": volume * 5e-4,
+            "convexity_formula_usd": volume * 3e-4,
+            "pnl_usd": pnl,
+        }
+    )
+    marks = pd.concat(
+        [
+            days[["chain", "pool", "day"]].assign(mark=mark, pnl_usd=pnl * scale, pnl_exchange_usd=exchange)
+            for mark, scale, exchange in (("0", 2.0, np.nan), ("1d", 1.0, pnl + 1.0))
+        ]
+    )
+    return days, marks
+
+
+def test_the_table() -> None:
+    days, marks = _days(100)
+    found = profit_per_volume(days, marks)
+    row = found[(found["period"] == "2021") & (found["mark"] == "1d") & (found["numeraire"] == "USD")].iloc[0]
+    own = days[days["day"].dt.year == 2021]
+    assert row["n_days"] == row["n"] == 61
+    assert row["estimate"] == pytest.approx(1e4 * own["pnl_usd"].sum() / own["volume_usd"].sum())
+    assert row["fee_bp"] == pytest.approx(5.0)
+    assert row["convexity_flow_bp"] == pytest.approx(5.0 - row["estimate"])
+    assert row["convexity_formula_bp"] == pytest.approx(3.0)
+    assert row["win_share"] == (own["pnl_usd"] > 0).mean()
+    assert row["ci_low"] < row["estimate"] < row["ci_high"]
+    assert {"all", "2021", "2022", "2021-11", "2021-12", "2022-01", "2022-02"} <= set(found["period"])
+    assert set(found["numeraire"]) == {"USD", "WETH"}
+    names = {column.name for column in contracts.get("out_amm_profit_per_volume").columns}
+    assert names == set(found.columns)
+    assert all(check.passes(found).all() for check in contracts.get("out_amm_profit_per_volume").checks)
+
+
+def test_the_same_input_gives_the_same_error() -> None:
+    days, marks = _days(50)
+    pd.testing.assert_frame_equal(profit_per_volume(days, marks), profit_per_volume(days, marks))
+
+
+def test_few_days_have_no_error() -> None:
+    days, marks = _days(7)
+    found = profit_per_volume(days, marks)
+    assert found[["se", "ci_low", "ci_high"]].isna().all(axis=None)
+    assert found["estimate"].notna().all()
+
+
+def test_the_bootstrap_error_is_that_of_independent_days() -> None:
+    generator = np.random.default_rng(5)
+    n = 400
+    volume = np.full(n, 1.0)
+    pnl = generator.normal(0, 1e-3, n)
+    _, se, low, high = ratio_bp(pnl, volume, bootstrap_weights(n))
+    assert se == pytest.approx(10 / np.sqrt(n), rel=0.2)
+    assert high - low == pytest.approx(2 * 1.96 * se, rel=0.1)
+
+
+def test_the_bootstrap_keeps_runs_of_days_together() -> None:
+    n = 512
+    runs = np.repeat(np.random.default_rng(6).normal(0, 1e-3, n // 8), 8)
+    _, se, _, _ = ratio_bp(runs, np.ones(n), bootstrap_weights(n))
+    alone = 1e4 * runs.std() / np.sqrt(n)
+    assert se > 1.8 * alone
+
+
+@pytest.mark.parametrize(("n", "length"), [(1, 1), (8, 2), (27, 3), (28, 4), (1000, 10)])
+def test_block_length(n: int, length: int) -> None:
+    assert block_days(n) == length
+
+
+def test_weights_draw_as_many_days_as_there_are() -> None:
+    weights = bootstrap_weights(20)
+    assert (weights.sum(axis=1) == 20).all()
+    assert weights.mean() == pytest.approx(1.0)
