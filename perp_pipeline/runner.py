@@ -19,6 +19,7 @@ from perp_pipeline import contracts
 from perp_pipeline.contracts.model import Contract
 from perp_pipeline.graph import Node
 from perp_pipeline.lake import Lake, LakeError, LostRows, PartitionKey, TableMissing
+from perp_pipeline.lake.kept_out import record_kept_out
 from perp_pipeline.lake.tables import split, to_arrow, to_frame
 from perp_pipeline.months import Span
 from perp_pipeline.quality.results import CheckResult, blocking
@@ -161,6 +162,7 @@ def _build(step: Step, span: Span, context: Context, report: StepReport) -> None
     if isinstance(built, Built):
         report.dropped = built.dropped
         built = built.frame
+        record_kept_out(context.lake, step.output.name, report.dropped)
     _publish(step.output, built, span, context, report)
 
 

@@ -94,7 +94,7 @@ def _did(report: StepReport) -> str:
     if report.written or report.unchanged:
         parts.append(f"{len(report.written)} partition(s) written, {len(report.unchanged)} unchanged")
     if len(report.dropped):
-        parts.append(f"{len(report.dropped)} row(s) kept out")
+        parts.append(f"{len(report.dropped)} row(s) kept out (_kept_out/{report.table}.csv)")
     if report.warnings:
         parts.append(f"{len(report.warnings)} warning(s)")
     return ", ".join(parts)

@@ -77,6 +77,7 @@ class ReportContext:
             tables=counts,
             sources=_source_counts(lake),
             software={"Python": platform.python_version()} | {name: _version(name) for name in SOFTWARE},
+            dropped=_dropped(lake),
             definitions=_definitions(),
         )
 
@@ -99,6 +100,13 @@ def _table_counts(lake: Lake) -> list[TableCount]:
         ends = (months[0], months[-1]) if months else ("", "")
         counts.append(TableCount(contract.name, rows, len(partitions), *ends, contract.grain))
     return counts
+
+
+def _dropped(lake: Lake) -> list[tuple[str, str, int]]:
+    from perp_pipeline.lake.kept_out import kept_out
+
+    rows = kept_out(lake).groupby(["built", "reason"]).size()
+    return [(str(table), str(reason), int(count)) for (table, reason), count in rows.items()]
 
 
 def _source_counts(lake: Lake) -> list[SourceCount]:

@@ -12,6 +12,7 @@ from perp_pipeline import runner
 from perp_pipeline.contracts.model import Column, Contract
 from perp_pipeline.graph import UnknownTable, build_graph, select
 from perp_pipeline.lake import Lake, TableMissing
+from perp_pipeline.lake.kept_out import kept_out
 from perp_pipeline.months import Month, Span
 from perp_pipeline.runner import Context, StepFailed, run_many, run_node
 from perp_pipeline.settings import Settings
@@ -122,6 +123,11 @@ def test_rows_that_cleaning_keeps_out_are_named(context: Context, venue: Venue) 
         ["2020-02-03 08:00:00+00:00", "zero rate"]
     ]
     assert report.rows == 91 * 3 - 1
+    run_node("core_rates", Span.parse("2020-02", "2020-03"), context)
+    recorded = kept_out(context.lake, "core_rates")
+    assert recorded.to_numpy().tolist() == [
+        ["core_rates", "raw_rates", "2020-02-03 08:00:00+00:00", "zero rate"]
+    ]
 
 
 def test_a_bad_month_is_kept_out_the_good_ones_are_published_and_what_depends_stops(
