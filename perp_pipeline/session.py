@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -39,6 +40,7 @@ def open_session(
     archives: tuple[PinnedArchive, ...] | None = None,
     universe: Universe | None = None,
     progress: Callable[[Event], None] | None = None,
+    sleep: Callable[[float], None] = time.sleep,
 ) -> Iterator[Context]:
     """Open what :func:`~perp_pipeline.runner.run_node` needs.
 
@@ -48,6 +50,7 @@ def open_session(
         archives, universe: pinned archives and instruments in place of the declared lists (the simulated
             market's).
         progress: told of every download.
+        sleep: how to wait between attempts (tests do not).
 
     Raises:
         LakeError: the lake holds another market's data.
@@ -65,6 +68,7 @@ def open_session(
         transport=transport,
         now=clock,
         progress=progress,
+        sleep=sleep,
     )
     try:
         yield Context(lake, http, settings, clock(), pipeline(settings, archives, universe), allow_lost_rows)

@@ -21,6 +21,7 @@ from perp_pipeline.sources.errors import (
     NotServed,
     SourceError,
     TransientError,
+    Unreachable,
 )
 from perp_pipeline.sources.pacing import PACES, Pace, Pacer
 from perp_pipeline.sources.patience import GivenUp, Patience, Tries
@@ -103,6 +104,7 @@ class Http:
         self._pacer = Pacer({**PACES, **(paces or {})} if paced else None)
         self._progress = progress
         self._random = random.Random()
+        self._gone: set[str] = set()
         self._lock = threading.Lock()
         self._counters = Counters()
 
@@ -205,7 +207,10 @@ class Http:
         stored: tuple[Entry, bytes] | None,
     ) -> Body | None:
         address = urlsplit(request.url)
-        tries = Tries(self._patience, self._random)
+        # Where nobody took the connection, the next request does not wait for it all over again.
+        place = self._wire.gateway or address.netloc
+        patience = replace(self._patience, attempts=1) if place in self._gone else self._patience
+        tries = Tries(patience, self._random)
         delay = 0.0
         while True:
             self._pause(max(delay, self._pacer.reserve(address.netloc, address.path)))
@@ -223,6 +228,7 @@ class Http:
                 remedy = AGAIN if isinstance(error, TransientError) else "Nothing of this answer was kept"
                 trouble = Trouble(type(error), str(error), remedy, about_body=True)
             else:
+                self._gone.discard(place)
                 return self._keep(request, answer, content, final, name)
             if trouble.error is NotServed and absent_ok:
                 self.store.put_absence(request, status=404, fetched_at=self._now(), final=final)
@@ -234,6 +240,8 @@ class Http:
             try:
                 delay = tries.next_delay(trouble)
             except GivenUp as end:
+                if trouble.error is Unreachable:
+                    self._gone.add(place)
                 message = f"{name}: {trouble.what}{end} ({_described(request)}). {trouble.remedy}"
                 raise trouble.error(message) from None
             if trouble.wait is not None:

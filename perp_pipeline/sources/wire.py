@@ -70,7 +70,7 @@ class Wire:
         bounds: Bounds,
         now: Callable[[], datetime],
     ) -> None:
-        self._gateway = gateway.rstrip("/") if gateway else None
+        self.gateway = gateway.rstrip("/") if gateway else None
         self._transport = transport
         self._bounds = bounds
         self._now = now
@@ -100,7 +100,7 @@ class Wire:
             finally:
                 response.close()
         except (httpx.TransportError, httpx.DecodingError) as error:
-            remedy = f"Check the connection{' and the gateway' if self._gateway else ''}. {AGAIN}"
+            remedy = f"Check the connection{' and the gateway' if self.gateway else ''}. {AGAIN}"
             what = f"no complete answer, {type(error).__name__}: {error}"
             gone = isinstance(error, (httpx.ConnectError, httpx.ConnectTimeout))
             raise Failed(Trouble(Unreachable if gone else TransientError, what, remedy)) from error
@@ -141,16 +141,16 @@ class Wire:
         return b"".join(pieces)
 
     def _address(self, request: Request) -> str:
-        if self._gateway is None:
+        if self.gateway is None:
             return request.full_url
-        return f"{self._gateway}/{request.full_url.split('://', 1)[-1]}"
+        return f"{self.gateway}/{request.full_url.split('://', 1)[-1]}"
 
     def _open(self) -> httpx.Client:
         with self._lock:
             if self._client is None:
                 import httpx
 
-                local = urlsplit(self._gateway or "").hostname in ("127.0.0.1", "::1", "localhost")
+                local = urlsplit(self.gateway or "").hostname in ("127.0.0.1", "::1", "localhost")
                 self._client = httpx.Client(
                     transport=self._transport,
                     timeout=httpx.Timeout(self._bounds.read, connect=self._bounds.connect),
