@@ -13,7 +13,10 @@ import pandas as pd
 import pyarrow as pa
 
 from perp_pipeline.amm.pools import PoolFacts
-from perp_pipeline.amm.words import (
+from perp_pipeline.sources.evm_errors import TruncatedWords, UnknownTopic
+from perp_pipeline.sources.evm_events import V2, V3, Event
+from perp_pipeline.sources.evm_logs import verify_order
+from perp_pipeline.sources.evm_words import (
     Bytes,
     decimals,
     floats,
@@ -22,8 +25,6 @@ from perp_pipeline.amm.words import (
     small_signed,
     words_from_hex,
 )
-from perp_pipeline.sources.evm_events import V2, V3, Event
-from perp_pipeline.sources.evm_logs import TruncatedWords, UnknownTopic, verify_order
 
 SWAP_COLUMNS = (
     "chain",

@@ -12,40 +12,18 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from perp_pipeline.sources.errors import FormatChanged, IncompleteBody
-from perp_pipeline.sources.evm_events import Event
-
-
-class TruncatedWords(IncompleteBody):
-    """A log's data or topic is not the hexadecimal words that its event has."""
-
-
-class WordOutOfRange(IncompleteBody):
-    """A word holds more bits than its ABI type (uint160, uint128, int24): not the event it claims to be."""
-
-
-class RemovedLog(IncompleteBody):
-    """The node marks a log as removed by a chain reorganisation."""
-
-
-class DuplicateLog(IncompleteBody):
-    """The same block number and log index came twice."""
-
-
-class LogOutOfOrder(IncompleteBody):
-    """Logs do not ascend by block number and log index."""
-
-
-class LogOutOfRange(IncompleteBody):
-    """A log lies outside the blocks, or belongs to another contract, than was asked for."""
-
-
-class BrokenPricePath(IncompleteBody):
-    """Consecutive swaps contradict each other's price: logs between them are missing."""
-
-
-class UnknownTopic(FormatChanged):
-    """A log's first topic is none of the events that were asked for."""
+from perp_pipeline.sources.errors import IncompleteBody
+from perp_pipeline.sources.evm_errors import (
+    BrokenPricePath,
+    DuplicateLog,
+    LogOutOfOrder,
+    LogOutOfRange,
+    RemovedLog,
+    TruncatedWords,
+    UnknownTopic,
+)
+from perp_pipeline.sources.evm_events import V3, Event
+from perp_pipeline.sources.evm_words import floats, small_signed, words_from_hex
 
 
 @dataclass(frozen=True)
@@ -231,30 +209,22 @@ def _path(table: pa.Table) -> _Path | None:
     swaps = table.filter(chosen)
     if swaps.num_rows < 2:
         return None
-    texts = swaps["data"].to_pylist()
-    try:
-        words = [[int(text[at : at + 64], 16) for at in range(2, _V3_LENGTH, 64)] for text in texts]
-    except ValueError:
-        raise TruncatedWords("data: not hexadecimal") from None
-    amount0, amount1 = ([float(_signed(row[place])) for row in words] for place in (0, 1))
-    in0, in1 = np.array(amount0), np.array(amount1)
-    root = np.array([row[2] / 2**96 for row in words])
+    words = words_from_hex(swaps["data"], 5)
+    in0, in1 = (floats(words[:, place], signed=True) for place in (0, 1))
+    root, liquidity = (floats(words[:, place], signed=False) for place in (2, 3))
+    root /= 2.0**96
     return _Path(
         blocks=swaps["block_number"].to_numpy(),
-        ticks=np.array([_signed(row[4]) for row in words]),
+        ticks=small_signed(words[:, 4], 24, "tick"),
         into=np.where(in0 != 0, np.sign(in0), -np.sign(in1)).astype(np.int64),
-        liquidity=np.array([float(row[3]) for row in words]),
+        liquidity=liquidity,
         paid_out=np.where(in1 < 0, -in1 / root, np.maximum(-in0, 0.0) * root),
     )
 
 
-def _signed(word: int) -> int:
-    return word - (1 << 256) if word >> 255 else word
-
-
 _TICK = math.log(1.0001)
+_V3_SWAP = next(event.topic0 for event in V3 if event.name == "swap")
 _V3_LENGTH = 2 + 5 * 64
-_V3_SWAP = "0xc42079f94a6350d7e6235f29174924f928cc2ac818eb64fed8004e115fbcca67"
 
 
 def _verify_events(table: pa.Table, events: tuple[Event, ...]) -> None:

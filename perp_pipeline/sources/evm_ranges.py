@@ -11,7 +11,8 @@ import pyarrow as pa
 
 from perp_pipeline.sources.base import Body, Request
 from perp_pipeline.sources.errors import NotInStore, NotServed, PermanentError, SourceError
-from perp_pipeline.sources.evm_logs import BrokenPricePath, LogFilter, log_table, price_jump, verify
+from perp_pipeline.sources.evm_errors import BrokenPricePath
+from perp_pipeline.sources.evm_logs import LogFilter, log_table, price_jump, verify
 from perp_pipeline.sources.evm_rpc import Call, RangeNotHeld, RangeTooLarge, loads, refusal, result_of
 
 if TYPE_CHECKING:

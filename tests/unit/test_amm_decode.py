@@ -13,21 +13,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from perp_pipeline.amm import decode
-from perp_pipeline.sources.evm_events import V3
-from perp_pipeline.sources.evm_logs import (
+from perp_pipeline.sources.errors import IncompleteBody
+from perp_pipeline.sources.evm_errors import (
     BrokenPricePath,
     DuplicateLog,
-    IncompleteBody,
-    LogFilter,
     LogOutOfOrder,
     LogOutOfRange,
     RemovedLog,
     TruncatedWords,
     UnknownTopic,
     WordOutOfRange,
-    log_table,
-    verify,
 )
+from perp_pipeline.sources.evm_events import V3
+from perp_pipeline.sources.evm_logs import LogFilter, log_table, price_jump, verify
 
 ROOT = 1_771_595_571_142_957_166_518_320_255_467_520  # about 2000 USDC per WETH
 TICK = 200_311
@@ -153,6 +151,20 @@ def test_missing_logs_break_the_path_of_the_price() -> None:
     verify(log_table(whole), ASKED)
     with pytest.raises(BrokenPricePath, match="block 4"):
         verify(log_table([whole[0], *whole[3:]]), ASKED)  # 10, then a sale that ends at 20
+
+
+def test_a_price_that_jumps_is_noticed() -> None:
+    def swap(place: int, before: float, after: float, liquidity: int = 10**18) -> dict[str, object]:
+        """A swap at constant liquidity between two roots of the price."""
+        out0 = liquidity * (1 / before - 1 / after)
+        in1 = liquidity * (after - before)
+        tick = math.floor(2 * math.log(after) / math.log(1.0001))
+        return v3_swap(place, 0, [-int(out0), int(in1), int(after * 2**96), liquidity, tick])
+
+    roots = [1.0, 1.001, 1.002, 1.004, 1.008, 1.009]
+    whole = [swap(n, roots[n - 1], roots[n]) for n in range(1, len(roots))]
+    assert price_jump(log_table(whole)) == ""
+    assert "jumps from tick 19 to 179 at block 5" in price_jump(log_table([whole[0], whole[4]]))
 
 
 def test_recorded_logs(shared: Path) -> None:

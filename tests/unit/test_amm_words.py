@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from keccak import keccak256
 
-from perp_pipeline.amm.words import decimals, floats, require_unsigned, small_signed, words_from_hex
+from perp_pipeline.sources.evm_errors import TruncatedWords, WordOutOfRange
 from perp_pipeline.sources.evm_events import V2, V3
-from perp_pipeline.sources.evm_logs import TruncatedWords, WordOutOfRange
 from perp_pipeline.sources.evm_pool_facts import SELECTORS
+from perp_pipeline.sources.evm_words import decimals, floats, require_unsigned, small_signed, words_from_hex
 
 SIGNED = st.integers(-(2**255), 2**255 - 1) | st.integers(-(10**20), 10**20)
 UNSIGNED = st.integers(0, 2**256 - 1) | st.integers(0, 2**160)

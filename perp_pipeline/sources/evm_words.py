@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from perp_pipeline.sources.evm_logs import TruncatedWords, WordOutOfRange
+from perp_pipeline.sources.evm_errors import TruncatedWords, WordOutOfRange
 
 Bytes = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float64]
