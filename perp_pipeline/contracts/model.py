@@ -128,5 +128,10 @@ class Contract:
     @property
     def schema(self) -> pa.Schema:
         """Arrow schema; table and column descriptions and units are in the metadata."""
-        metadata = {"table": self.name, "description": self.doc, "grain": self.grain, "key": ",".join(self.key)}
+        metadata = {
+            "table": self.name,
+            "description": self.doc,
+            "grain": self.grain,
+            "key": ",".join(self.key),
+        }
         return pa.schema([column.arrow for column in self.columns], metadata=metadata)
