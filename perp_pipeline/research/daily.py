@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 import pandas as pd
 
-from perp_pipeline.research.periods import slice_period, standard_periods
-from perp_pipeline.research.series import COMPLETE
+from perp_pipeline.research.periods import standard_periods
+from perp_pipeline.research.series import COMPLETE, bounds
 
 
 def main_symbols(funding: pd.DataFrame) -> pd.DataFrame:
@@ -93,8 +93,9 @@ def by_period(frame: pd.DataFrame, extra: Iterable[str] = ()) -> Mapping[str, pd
         frame: in time order.
         extra: periods that a user asked for.
     """
-    column = "day" if "day" in frame else "time"
     if frame.empty:
         return {}
-    periods = standard_periods(frame[column].iloc[0], frame[column].iloc[-1], extra)
-    return {period: slice_period(frame, column, period) for period in periods}
+    stamps = frame["day"] if "day" in frame else frame["time"].dt.tz_convert("UTC").dt.tz_localize(None)
+    times = stamps.to_numpy()
+    periods = standard_periods(stamps.iloc[0], stamps.iloc[-1], extra)
+    return {period: frame.iloc[bounds(times, period)] for period in periods}
