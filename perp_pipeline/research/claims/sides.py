@@ -30,17 +30,19 @@ def _side(
 
 
 def gmx_traders(tables: Tables, period: str) -> Answer:
-    """Share of open interest that is long on GMX, ETH and BTC; mostly is above one half."""
+    """Share of GMX's open interest that is long, all assets, by chain; mostly is above one half."""
     return gather(
-        lambda: _side(tables, "gmx", "ETH", "share_long", "share", period, Beyond(0.5)),
-        lambda: _side(tables, "gmx", "BTC", "share_long", "share", period, Beyond(0.5)),
+        lambda: _side(tables, "gmx_arbitrum", "all", "share_long", "share", period, Beyond(0.5)),
+        lambda: _side(tables, "gmx_avalanche", "all", "share_long", "share", period, Beyond(0.5)),
     )
 
 
 def liquidity_providers_short(tables: Tables, period: str) -> Answer:
     """The LPs' share of open interest that is long on GMX, where they take the other side: below one half."""
     return gather(
-        lambda: _side(tables, "gmx", "ETH", "lp_share_long", "share", period, Beyond(0.5, above=False))
+        lambda: _side(
+            tables, "gmx_arbitrum", "all", "lp_share_long", "share", period, Beyond(0.5, above=False)
+        )
     )
 
 
