@@ -38,10 +38,7 @@ def amm_datasets(
     listed = amm_archives.load_archives() if archives is None else archives
     in_files = {(archive.chain, archive.pool) for archive in listed}
     # a pool that was named and has files needs no node
-    reachable = tuple(
-        pool
-        for pool in pools
-        if pool.chain in urls or (labels and (pool.chain, pool.address) not in in_files)
-    )
-    on_chain = ethereum.datasets(reachable, known, urls, strict=bool(labels))
+    required = frozenset(p.label for p in pools if labels and (p.chain, p.address) not in in_files)
+    reachable = tuple(pool for pool in pools if pool.chain in urls or pool.label in required)
+    on_chain = ethereum.datasets(reachable, known, urls, required=required)
     return (*on_chain, *amm_archives.datasets(pools, listed))

@@ -227,7 +227,10 @@ def _read(
                 continue
             body = fetch_archive(http, file)
             frame = parse_snapshots(body.content) if day is None else parse_minutes(body.content, day)
-            yield archive, day, file, frame.assign(download_sha256=body.sha256)
+            stamps = frame["time" if day is None else "minute"]
+            frame = frame[(stamps >= pd.Timestamp(span.start)) & (stamps < pd.Timestamp(span.end))]
+            if len(frame):
+                yield archive, day, file, frame.assign(download_sha256=body.sha256)
 
 
 def _csv(content: bytes, columns: list[str]) -> pd.DataFrame:

@@ -55,13 +55,13 @@ class PoolReader:
     Attributes:
         pools: which pools.
         rpc_urls: node address by chain.
-        strict: a month of which the node holds no day is an error, rather than days marked as not served.
+        required: labels of pools of which the node must hold some day of the span.
     """
 
     pools: tuple[Pool, ...]
     registry: Registry
     rpc_urls: Mapping[str, str]
-    strict: bool = True
+    required: frozenset[str] = frozenset()
     _clocks: dict[tuple[int, str], BlockClock] = field(default_factory=dict)
     _facts: dict[str, Pool] = field(default_factory=dict)
     _refused: dict[tuple[int, str, str, int, int], str] = field(default_factory=dict)
@@ -100,11 +100,7 @@ class PoolReader:
         return self._clocks[key]
 
     def month(self, http: Http, pool: Pool, month: Month, now: datetime) -> tuple[list[_Day], list[int]]:
-        """The month's days (those complete, confirmed and asked for), both kinds of each, and their borders.
-
-        Raises:
-            NotServed: the node holds none of the days.
-        """
+        """The month's days (complete, confirmed and asked for), both kinds of each, and their borders."""
         key = (id(http), pool.label, str(month), now)
         if self._last is None or self._last[0] != key:
             days, borders = self._read(http, pool, month, now)
@@ -126,9 +122,6 @@ class PoolReader:
             if pool.asks_for(day):
                 first, last = borders[place], borders[place + 1] - 1
                 found += [self._day(http, pool, day, kind, first, last) for kind in KINDS]
-        swaps = [day for day in found if day.kind == "swaps"]
-        if self.strict and swaps and all(day.refused for day in swaps):
-            raise NotServed(f"{pool.label} {month}: the node holds none of its days: {swaps[0].refused}")
         return [self._held_beginning(http, pool, day, found) for day in found], borders
 
     def _held_beginning(self, http: Http, pool: Pool, day: _Day, found: list[_Day]) -> _Day:
@@ -184,12 +177,15 @@ class PoolLogs:
         """One frame per pool and month.
 
         Raises:
-            SourceError: the node gives no usable answer; nothing of the failing day is kept.
+            SourceError: the node gives no usable answer; nothing of the failing day is kept. NotServed where
+                it holds no day of a required pool.
         """
         for declared in self.reader.pools:
             pool = self.reader.facts(http, declared)
+            refusals: list[str] = []
             for month in span:
                 days, borders = _served(self.reader, http, pool, month, now)
+                refusals += [day.refused for day in days if day.kind == "swaps"]
                 frames = [_frame(pool, part) for day in days for part in day.parts if part.logs.num_rows]
                 if not frames:
                     continue
@@ -206,6 +202,8 @@ class PoolLogs:
                 frame["time"] = pd.to_datetime(micros, unit="us", utc=True)
                 frame["time_exact"] = exact
                 yield frame
+            if pool.label in self.reader.required and refusals and all(refusals):
+                raise NotServed(f"{pool.label} {span}: the node holds none of these days: {refusals[0]}")
 
 
 @dataclass(frozen=True)
@@ -235,15 +233,20 @@ class PoolDays:
 
 
 def datasets(
-    pools: tuple[Pool, ...], registry: Registry, rpc_urls: Mapping[str, str], *, strict: bool = True
+    pools: tuple[Pool, ...],
+    registry: Registry,
+    rpc_urls: Mapping[str, str],
+    *,
+    required: frozenset[str] = frozenset(),
 ) -> tuple[PoolLogs, PoolDays]:
     """The datasets of on-chain logs for these pools, sharing one reader.
 
     Args:
         rpc_urls: node address by chain name.
-        strict: a month of which the node holds no day is an error.
+        required: labels of pools of which the node must hold some day of the span; of others, days that it
+            does not hold are only recorded.
     """
-    reader = PoolReader(pools, registry, rpc_urls, strict)
+    reader = PoolReader(pools, registry, rpc_urls, required)
     return PoolLogs(reader), PoolDays(reader)
 
 

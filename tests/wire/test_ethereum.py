@@ -134,9 +134,15 @@ def test_a_second_run_asks_only_for_what_can_have_changed(replay: Any, tmp_path:
 
 def test_a_pool_of_which_nothing_is_held(replay: Any, tmp_path: Path) -> None:
     label = "ethereum:0x11b815efb8f581194ae79006d24e0d814b7697f6"
-    logs, _ = _sets(label)
-    with pytest.raises(NotServed, match=r"holds none of its days.*this replay holds no logs"):
-        _rows(logs, _http(tmp_path, replay.url), "2024-01")
+    http = _http(tmp_path, replay.url)
+    logs, days, *_ = amm_datasets((label,), NODE)
+    with pytest.raises(NotServed, match=r"holds none of these days.*this replay holds no logs"):
+        list(logs.fetch(http, Span.parse("2024-01", "2024-01"), NOW))
+    asked = _rows(days, http, "2024-01")
+    assert len(asked) == 62
+    assert not asked["served"].any()
+    # a pool that was not asked for by name is only recorded
+    assert not list(_sets(label)[0].fetch(http, Span.parse("2024-01", "2024-01"), NOW))
 
 
 @pytest.mark.parametrize(
@@ -395,10 +401,12 @@ def test_minute_files_and_snapshots(replay: Any, tmp_path: Path) -> None:
     http = _http(tmp_path, replay.url)
     june = _rows(minutes, http, "2025-06")
     assert len(june) == 14 * 1440 - 1
-    held = _rows(snapshots, http, "2020-05")
+    held = _rows(snapshots, http, "2020-05", "2022-01")
     assert len(held) == 4068
+    assert not list(snapshots.fetch(http, Span.parse("2025-06", "2025-06"), NOW))
     asked = _rows(days, http, "2025-06")
-    assert asked.groupby("kind")["n_rows"].sum().to_dict() == {"minutes": len(june), "snapshots": 4068}
+    assert asked["kind"].unique().tolist() == ["minutes"]
+    assert asked["n_rows"].sum() == len(june)
 
 
 def test_minutes_agree_with_the_logs_of_the_same_day(replay: Any, tmp_path: Path) -> None:
