@@ -83,7 +83,11 @@ RATES = (
     Step(
         contracts.get("core_reference_rates"),
         core_reference_rates,
-        (Input("raw_fred"),),
+        (
+            Input("raw_fred"),
+            Input("raw_lending_rates", optional=True),
+            Input("raw_defillama_yields", optional=True),
+        ),
         chapter="rates",
     ),
 )

@@ -10,6 +10,8 @@ from perp_pipeline.contracts.model import Column, Contract, RowCheck, Severity
 MODULES = (
     "raw_funding",
     "raw_prices",
+    "raw_lending",
+    "raw_open_interest",
     "funding",
     "prices",
     "rates",

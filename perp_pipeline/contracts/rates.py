@@ -1,4 +1,4 @@
-"""The CME curve, the rates it implies, and US dollar reference rates."""
+"""The CME curve, the rates it implies, and reference rates."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import pandas as pd
 
 from perp_pipeline.contracts.checks import increasing, positive, run_lengths, within
 from perp_pipeline.contracts.model import Column, Contract, RowCheck, Severity
+from perp_pipeline.contracts.raw_lending import LENDING_SERIES
 
 METHODS = ("calendar_x12", "calendar", "front_basis", "second_basis", "cm30")
 
@@ -143,17 +144,24 @@ CORE_CME_IMPLIED = Contract(
 CORE_REFERENCE_RATES = Contract(
     name="core_reference_rates",
     doc=(
-        "US dollar rates by day. DTB3 is turned from a bank discount d on 91 days into a bond-equivalent "
-        "yield, 365 d / (360 - 91 d); DFF is as published (simple, on a 360-day year). Days without an "
-        "observation are left out."
+        "Rates by day. DTB3 is turned from a bank discount d on 91 days into a bond-equivalent yield, "
+        "365 d / (360 - 91 d); DFF is as published (simple, on a 360-day year). Lending rates on chain "
+        "(protocol, asset, supply or variable borrow) are means of the day's observations, as the source "
+        "states them: Compound and Aave v1, v2 do not say whether they compound, Aave v3 does. Days without "
+        "an observation, or with less than half of a series' usual number, are left out."
     ),
     grain="one day of one series",
     key=("series", "day"),
     time="day",
     columns=(
-        Column("series", "string", "FRED's name of the series.", values=("DTB3", "DFF")),
+        Column(
+            "series",
+            "string",
+            "FRED's name of the series, or protocol, asset and side of a lending rate.",
+            values=("DTB3", "DFF", *LENDING_SERIES),
+        ),
         Column("day", "date", "Day of the observation."),
-        Column("rate_annual", "float64", "The rate.", unit="fraction a year", low=-0.02, high=0.25),
+        Column("rate_annual", "float64", "The rate.", unit="fraction a year", low=-0.02, high=2.0),
     ),
     checks=(
         increasing("day", by=("series",)),
@@ -167,9 +175,11 @@ CORE_REFERENCE_RATES = Contract(
         ),
         RowCheck(
             "steps_below_one_point",
-            "A rate moves by less than one point from one observation to the next.",
+            "A rate of FRED moves by less than one point from one observation to the next.",
             lambda frame: (
-                (frame["series"] != frame["series"].shift()) | (frame["rate_annual"].diff().abs() < 0.01)
+                ~frame["series"].isin(["DTB3", "DFF"])
+                | (frame["series"] != frame["series"].shift())
+                | (frame["rate_annual"].diff().abs() < 0.01)
             ),
             "A unit slip, or an emergency decision such as 16 March 2020.",
             Severity.WARN,

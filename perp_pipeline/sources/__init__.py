@@ -29,8 +29,11 @@ def datasets(
     from perp_pipeline.sources.bitmex import BitmexBucketed, BitmexFunding
     from perp_pipeline.sources.cme import FuturesArchives
     from perp_pipeline.sources.cryptodatadownload import CandleArchives
+    from perp_pipeline.sources.defillama import DefiLlamaYields
     from perp_pipeline.sources.fred import FredSeries
     from perp_pipeline.sources.known_gaps import load_known_gaps
+    from perp_pipeline.sources.lending import LendingArchives
+    from perp_pipeline.sources.open_interest import OpenInterestArchives
     from perp_pipeline.sources.pinned import load_archives
     from perp_pipeline.sources.pinned_funding import PinnedFunding
     from perp_pipeline.sources.universe import load_universe
@@ -47,4 +50,7 @@ def datasets(
         CandleArchives(pinned),
         FuturesArchives(pinned),
         FredSeries(),
+        LendingArchives(pinned),
+        DefiLlamaYields(),
+        OpenInterestArchives(pinned),
     )

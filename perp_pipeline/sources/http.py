@@ -109,6 +109,11 @@ class Http:
         self._counters = Counters()
 
     @property
+    def has_gateway(self) -> bool:
+        """Whether a mirror stands in for the venues."""
+        return self._wire.gateway is not None
+
+    @property
     def counters(self) -> Counters:
         """What was done so far."""
         return self._counters

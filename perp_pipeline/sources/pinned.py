@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import logging
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
@@ -27,6 +28,8 @@ from perp_pipeline.sources.errors import ChecksumMismatch, FormatChanged, NotSer
 
 if TYPE_CHECKING:
     from perp_pipeline.sources.http import Http
+
+_log = logging.getLogger(__name__)
 
 TIME_UNITS = ("s", "ms", "s_or_ms", "text")
 TIME_MEANINGS = ("instant", "bar_open", "bar_close", "session")
@@ -59,6 +62,7 @@ class PinnedArchive:
         columns: table column to file column.
         constants: table column to value, for what the file does not say.
         rolls: for f1 and f2 series, rules by trade date, in order of time.
+        gateway_only: no public server has the file, a gateway may.
     """
 
     name: str
@@ -77,6 +81,7 @@ class PinnedArchive:
     time_zone: str = "UTC"
     constants: Mapping[str, float | int | str] = field(default_factory=dict)
     rolls: tuple[Roll, ...] = ()
+    gateway_only: bool = False
     notes: str = ""
 
     def __post_init__(self) -> None:
@@ -184,6 +189,16 @@ def archives_for(
         for archive in archives
         if archive.table == table and venue in (None, archive.venue) and symbol in (None, archive.symbol)
     )
+
+
+def available(http: Http, archive: PinnedArchive) -> bool:
+    """Whether a file can be had at all: one that only gateways have needs a gateway, or must be stored."""
+    if not archive.gateway_only or http.has_gateway:
+        return True
+    if http.store.entry(Request(archive.url)) is not None:
+        return True
+    _log.info("%s: left out, since only a gateway has it", archive.label)
+    return False
 
 
 def fetch_archive(http: Http, archive: PinnedArchive) -> Body:

@@ -1,0 +1,116 @@
+"""Yields of lending pools from DefiLlama: ``yields.llama.fi/chart/{pool}``.
+
+One answer holds a pool's whole history, ascending, about one row a day at irregular times; ``apy`` in
+percent, null where DefiLlama could not read it. There are no bounds to ask for, so the answer is asked for
+anew in each online run and never final.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from perp_pipeline.contracts.model import Contract
+from perp_pipeline.contracts.raw_lending import RAW_DEFILLAMA_YIELDS
+from perp_pipeline.months import Span
+from perp_pipeline.sources.base import Body, Request
+from perp_pipeline.sources.errors import FormatChanged, IncompleteBody
+from perp_pipeline.sources.monthly import signed
+from perp_pipeline.sources.rows import iso_times, numbers
+from perp_pipeline.sources.unpack import parse_json
+
+if TYPE_CHECKING:
+    from perp_pipeline.sources.http import Http
+
+_log = logging.getLogger(__name__)
+
+CHART = "https://yields.llama.fi/chart"
+
+POOLS: Mapping[str, str] = {
+    "aave_v3_usdc_supply": "aa70268e-4b52-42bf-a116-608b370f9501",
+    "aave_v3_weth_supply": "e880e828-ca59-4ec6-8d4f-27182a4dc23d",
+    "aave_v3_wbtc_supply": "7e382157-b1bc-406d-b17b-facba43b716e",
+}
+"""Series in core_reference_rates and DefiLlama's pool behind it; all on Ethereum."""
+
+_COLUMNS = {"apy": "apy", "apy_base": "apyBase", "apy_reward": "apyReward", "tvl_usd": "tvlUsd"}
+_LATE = pd.Timedelta(minutes=10)
+
+
+def parse_chart(content: bytes, now: datetime) -> pd.DataFrame:
+    """A pool's chart.
+
+    Returns:
+        time (UTC), apy, apy_base, apy_reward (percent a year, NaN where unknown), tvl_usd.
+
+    Raises:
+        TransientError: not JSON, cut off, no rows, values that are not numbers, rows out of order, repeated
+            or in the future.
+        FormatChanged: another form.
+    """
+    answer: Any = parse_json(content)
+    if not isinstance(answer, dict) or not isinstance(answer.get("data"), list):
+        raise FormatChanged(f"a chart has a list `data`, the body begins with {content[:80]!r}")
+    if answer.get("status") != "success":
+        raise IncompleteBody(f"the answer's status is {answer.get('status')!r}")
+    rows = answer["data"]
+    if not rows:
+        raise IncompleteBody("the chart has no rows")
+    if not all(isinstance(row, dict) and "timestamp" in row and "apy" in row for row in rows):
+        raise FormatChanged("a row of a chart has a timestamp and an apy")
+    raw = pd.DataFrame(
+        {name: [row.get(name) for row in rows] for name in ("timestamp", *_COLUMNS.values())}, dtype=object
+    )
+    frame = pd.DataFrame({"time": iso_times(raw, "timestamp")})
+    for column, name in _COLUMNS.items():
+        frame[column] = numbers(raw, name, missing=(None,))
+    if (frame["time"].diff() <= pd.Timedelta(0)).any():
+        raise IncompleteBody("rows are repeated or out of order")
+    if frame["time"].iloc[-1] > pd.Timestamp(now) + _LATE:
+        raise IncompleteBody(f"rows in the future: {frame['time'].iloc[-1]}")
+    return frame
+
+
+@dataclass(frozen=True)
+class DefiLlamaYields:
+    """``raw_defillama_yields``.
+
+    Attributes:
+        pools: pool by series.
+    """
+
+    pools: Mapping[str, str] = field(default_factory=lambda: dict(POOLS))
+
+    @property
+    def contract(self) -> Contract:
+        """The raw table."""
+        return RAW_DEFILLAMA_YIELDS
+
+    @property
+    def venue(self) -> str:
+        """defillama"""
+        return "defillama"
+
+    def fetch(self, http: Http, span: Span, now: datetime) -> Iterator[pd.DataFrame]:
+        """One frame per pool; a pool that DefiLlama (or the gateway) does not have is said and left out."""
+        for series, pool in self.pools.items():
+            label = f"defillama raw_defillama_yields {series}"
+
+            def check(content: bytes) -> None:
+                parse_chart(content, now)
+
+            body: Body | None = http.fetch(
+                Request(f"{CHART}/{pool}"), final=False, check=check, absent_ok=True, label=label
+            )
+            if body is None:
+                _log.warning("%s: no such pool at %s/%s", label, CHART, pool)
+                continue
+            rows = parse_chart(body.content, now)
+            inside = (rows["time"] >= span.start) & (rows["time"] < span.end)
+            if inside.any():
+                yield signed(rows[inside].reset_index(drop=True), body, pool=pool, series=series)
