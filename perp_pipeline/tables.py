@@ -12,6 +12,11 @@ from perp_pipeline.prices.returns import core_returns_8h
 from perp_pipeline.prices.spot import core_spot_1h
 from perp_pipeline.research.averages import out_funding_averages, out_funding_monthly
 from perp_pipeline.research.claims import out_claims, tables_needed
+from perp_pipeline.research.house_money import out_house_money
+from perp_pipeline.research.lead_lag import out_lead_lag
+from perp_pipeline.research.predictor_race import out_predictor_race
+from perp_pipeline.research.quanto import out_quanto
+from perp_pipeline.research.regressions import out_regressions
 from perp_pipeline.research.spreads import out_venue_spreads
 from perp_pipeline.steps import Input, Step
 
@@ -112,7 +117,49 @@ RESULTS = (
     ),
 )
 
-BUILT = (*FUNDING, *RATES, *RESULTS)
+REGRESSIONS = (
+    Step(
+        contracts.get("out_regressions"),
+        out_regressions,
+        _whole(
+            "core_funding_daily",
+            "core_funding_payments",
+            "core_returns_8h",
+            "core_cme_implied",
+            "core_cme_curve",
+        ),
+        parameters=("periods",),
+    ),
+    Step(
+        contracts.get("out_lead_lag"),
+        out_lead_lag,
+        _whole("core_funding_payments", "core_spot_1h"),
+        parameters=("periods",),
+    ),
+    Step(
+        contracts.get("out_predictor_race"),
+        out_predictor_race,
+        _whole("core_funding_payments"),
+        parameters=("periods",),
+    ),
+    Step(
+        contracts.get("out_quanto"),
+        out_quanto,
+        (
+            *_whole("core_funding_payments", "core_funding_8h", "core_funding_daily", "core_returns_8h"),
+            *_whole("raw_bitmex_bucketed", optional=True),
+        ),
+        parameters=("periods",),
+    ),
+    Step(
+        contracts.get("out_house_money"),
+        out_house_money,
+        _whole("core_funding_daily", "core_returns_8h"),
+        parameters=("periods",),
+    ),
+)
+
+BUILT = (*FUNDING, *RATES, *RESULTS, *REGRESSIONS)
 
 CLAIMS = Step(
     contracts.get("out_claims"),
