@@ -6,6 +6,7 @@ from perp_pipeline import contracts
 from perp_pipeline.funding.grid import core_funding_8h, core_funding_daily
 from perp_pipeline.funding.payments import core_funding_payments
 from perp_pipeline.futures.curve import core_cme_curve
+from perp_pipeline.futures.delivery import core_delivery_futures
 from perp_pipeline.futures.implied import core_cme_implied
 from perp_pipeline.futures.reference_rates import core_reference_rates
 from perp_pipeline.prices.returns import core_returns_8h
@@ -83,6 +84,17 @@ RATES = (
         contracts.get("core_cme_implied"),
         core_cme_implied,
         (Input("core_cme_curve"),),
+        chapter="rates",
+    ),
+    Step(
+        contracts.get("core_delivery_futures"),
+        core_delivery_futures,
+        # The bar that ends when a month begins is of the month before.
+        (
+            Input("raw_binance_futures_klines", before=1, optional=True),
+            Input("core_spot_1h", before=1, optional=True),
+        ),
+        parameters=("universe",),
         chapter="rates",
     ),
     Step(

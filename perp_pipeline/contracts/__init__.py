@@ -15,6 +15,7 @@ MODULES = (
     "funding",
     "prices",
     "rates",
+    "delivery",
     "amm",
     "results",
     "research",

@@ -97,7 +97,8 @@ def simulated_universe(market: SimulatedMarket) -> Universe:
         tuple(
             entry
             for entry in declared.bars
-            if (entry.venue, entry.symbol) in (spot if entry.market == "spot" else perps)
+            if (entry.market == "spot" and (entry.venue, entry.symbol) in spot)
+            or (entry.venue == "bitmex" and (entry.venue, entry.symbol) in perps)
         ),
         declared.announced_ahead,
     )

@@ -26,6 +26,7 @@ def datasets(
         universe: instruments in place of the declared list and the user's.
     """
     from perp_pipeline.sources.binance import BinanceFunding, BinanceSpot
+    from perp_pipeline.sources.binance_futures import BinanceFuturesKlines
     from perp_pipeline.sources.bitmex import BitmexBucketed, BitmexFunding
     from perp_pipeline.sources.cme import FuturesArchives
     from perp_pipeline.sources.cryptodatadownload import CandleArchives
@@ -47,6 +48,7 @@ def datasets(
         PinnedFunding(pinned),
         BitmexBucketed(followed, gaps),
         BinanceSpot(followed, gaps),
+        BinanceFuturesKlines(followed, gaps),
         CandleArchives(pinned),
         FuturesArchives(pinned),
         FredSeries(),

@@ -226,7 +226,7 @@ def _archived_funding(http: Http, window: Window) -> MonthRows | None:
         require_whole(times_of(frame["calc_time"]), steps, window)
         return frame.assign(mark_price=np.nan)
 
-    found = _archive_file(http, url, window, read, RAW_BINANCE_FUNDING)
+    found = archive_file(http, url, window, read, RAW_BINANCE_FUNDING)
     if found is None:
         return None
     body, frame, requests = found
@@ -275,7 +275,7 @@ def _ask_rest(
     return found
 
 
-def _archive_file(
+def archive_file(
     http: Http, url: str, window: Window, read: Callable[[bytes], pd.DataFrame], contract: Contract
 ) -> tuple[Body, pd.DataFrame, tuple[Request, ...]] | None:
     """A monthly file, verified by its checksum, and its rows; None where there is none.
@@ -336,7 +336,7 @@ def _spot_month(http: Http, window: Window, bars: Bars) -> MonthRows:
         require_whole(times_of(frame["open_time"]), step, window)
         return frame
 
-    found = _archive_file(http, url, window, read, RAW_BINANCE_SPOT_1H)
+    found = archive_file(http, url, window, read, RAW_BINANCE_SPOT_1H)
     if found is None:
         if window.promised is not None:
             raise NotServed(
