@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from perp_pipeline.amm import decode, marks, minutes, pool_day, profit, snapshots
+from perp_pipeline.amm import conservation, decode, marks, minutes, pool_day, profit, snapshots
 from perp_pipeline.amm.pools import PoolFacts, by_pool, pool_facts
 from perp_pipeline.amm.spot import spot_by_base
 from perp_pipeline.contracts.model import Contract
@@ -39,6 +39,21 @@ def core_amm_fee_protocol(*, raw_eth_logs: pd.DataFrame, raw_amm_days: pd.DataFr
         if facts[key].protocol == "uniswap_v3"
     ]
     return _joined(frames, _contract("core_amm_fee_protocol"))
+
+
+def core_amm_flows(
+    *, core_amm_swaps: pd.DataFrame, core_amm_liquidity: pd.DataFrame, raw_amm_days: pd.DataFrame
+) -> pd.DataFrame:
+    """Exact flows by day against the change of the pools' balances."""
+    frames = [
+        conservation.daily_flows(
+            days,
+            _own(core_amm_swaps, key),
+            _own(core_amm_liquidity, key),
+        )
+        for key, days in by_pool(raw_amm_days)
+    ]
+    return _joined(frames, _contract("core_amm_flows"))
 
 
 def core_amm_minutes(
@@ -112,6 +127,8 @@ def out_amm_profit_per_volume(
     *, core_amm_pool_day: pd.DataFrame, core_amm_marks: pd.DataFrame, periods: tuple[str, ...] = ()
 ) -> pd.DataFrame:
     """Profit in basis points of volume, by pool, numeraire, mark and period."""
+    if core_amm_pool_day.empty or core_amm_marks.empty:
+        return _joined([], _contract("out_amm_profit_per_volume"))
     return profit.profit_per_volume(core_amm_pool_day, core_amm_marks, periods)
 
 
@@ -128,6 +145,10 @@ def _joined(frames: list[pd.DataFrame], contract: Contract) -> pd.DataFrame:
     if not kept:
         return contract.schema.empty_table().to_pandas(date_as_object=False)
     return pd.concat(kept, ignore_index=True)[names]
+
+
+def _own(frame: pd.DataFrame, key: tuple[str, str]) -> pd.DataFrame:
+    return frame[(frame["chain"] == key[0]) & (frame["pool"] == key[1])]
 
 
 def _key_of(frame: pd.DataFrame) -> tuple[str, str]:

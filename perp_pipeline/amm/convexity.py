@@ -1,9 +1,9 @@
 """Convexity cost by formula: liquidity times the square root of the price times variance over four.
 
 A position of liquidity L is worth V = 2 L sqrt(p) token1 within its range, with gamma -L p**-1.5 / 2. Hedging
-it through a move of log return r costs -gamma (p r)**2 / 2, which is L sqrt(p) r**2 / 4 token1 (Milionis, Moallemi,
-Roughgarden and Zhang 2022, "Automated Market Making and Loss-Versus-Rebalancing"). In token units: L in
-sqrt(token0 token1), p in token1 per token0.
+it through a move of log return r costs -gamma (p r)**2 / 2, which is L sqrt(p) r**2 / 4 token1 (Milionis,
+Moallemi, Roughgarden and Zhang 2022, "Automated Market Making and Loss-Versus-Rebalancing"). In token units:
+L in sqrt(token0 token1), p in token1 per token0.
 
 Whose variance? The formula wants the market's. Inside the fee's band of no arbitrage a pool's price stands
 still and then catches up in small steps of one direction: sampled often it shows far too little variance (a

@@ -7,13 +7,24 @@ from perp_pipeline.amm import build
 from perp_pipeline.steps import Input, Step
 
 # The pool's constants, and the protocol's switches, hold beyond their month.
-_DAYS = Input("raw_amm_days", whole=True)
+_DAYS = Input("raw_amm_days", whole=True, optional=True)
 _LOGS = (Input("raw_eth_logs", optional=True), _DAYS)
 
 AMM = (
     Step(contracts.get("core_amm_swaps"), build.core_amm_swaps, _LOGS, chapter="amm"),
     Step(contracts.get("core_amm_liquidity"), build.core_amm_liquidity, _LOGS, chapter="amm"),
     Step(contracts.get("core_amm_fee_protocol"), build.core_amm_fee_protocol, _LOGS, chapter="amm"),
+    Step(
+        contracts.get("core_amm_flows"),
+        build.core_amm_flows,
+        (
+            Input("core_amm_swaps", optional=True),
+            Input("core_amm_liquidity", optional=True),
+            # The balance before the first day is that of the last day of the month before.
+            Input("raw_amm_days", before=1, optional=True),
+        ),
+        chapter="amm",
+    ),
     Step(
         contracts.get("core_amm_minutes"),
         build.core_amm_minutes,
@@ -43,7 +54,7 @@ AMM = (
         (
             # A mark of seven days reaches into the month after.
             Input("core_amm_minutes", after=1, optional=True),
-            Input("core_amm_pool_day", after=1),
+            Input("core_amm_pool_day", after=1, optional=True),
             _DAYS,
             Input("core_spot_1h", before=1, after=1, optional=True),
         ),
@@ -52,7 +63,10 @@ AMM = (
     Step(
         contracts.get("out_amm_profit_per_volume"),
         build.out_amm_profit_per_volume,
-        (Input("core_amm_pool_day", whole=True), Input("core_amm_marks", whole=True)),
+        (
+            Input("core_amm_pool_day", whole=True, optional=True),
+            Input("core_amm_marks", whole=True, optional=True),
+        ),
         parameters=("periods",),
         chapter="amm",
     ),

@@ -1,147 +1,17 @@
-"""AMM tables as built: decoded swaps and liquidity, minutes, pool-days, marks, profit per volume."""
+"""AMM tables as built: minutes, pool-days, marks, profit per volume; and the list of all AMM tables."""
 
 from __future__ import annotations
 
 from typing import Final
 
-from perp_pipeline.contracts import amm_checks, amm_raw
-from perp_pipeline.contracts.amm_raw import BLOCK, CHAIN, DAY, LOG, PARTS, POOL, TIME, TX
-from perp_pipeline.contracts.checks import finite, not_negative, positive
+from perp_pipeline.contracts import amm_checks, amm_events, amm_raw
+from perp_pipeline.contracts.amm_raw import CHAIN, DAY, PARTS, POOL
+from perp_pipeline.contracts.checks import not_negative, positive
 from perp_pipeline.contracts.model import Column, Contract
 from perp_pipeline.contracts.results import RESULT_CHECKS, estimate_columns
 
 MARKS: Final = ("0", "1min", "5min", "1h", "4h", "1d", "7d")
 """When flows are valued: right after the swap, that long after it, at its UTC day's end, six days later."""
-
-CORE_AMM_SWAPS = Contract(
-    name="core_amm_swaps",
-    doc=(
-        "Decoded swaps. Amounts are the pool's view: positive came in (fee included), negative went out. "
-        "For v2 price and liquidity are those of the reserves after the swap."
-    ),
-    grain="one swap",
-    key=("chain", "pool", "block_number", "log_index"),
-    columns=(
-        CHAIN,
-        POOL,
-        BLOCK,
-        LOG,
-        TIME,
-        TX,
-        Column("amount0", "uint256", "token0 into the pool, signed, exact", "smallest units"),
-        Column("amount1", "uint256", "token1 into the pool, signed, exact", "smallest units"),
-        Column(
-            "sqrt_price_x96",
-            "uint256",
-            "square root of token1 per token0 in smallest units, times 2**96, exact",
-        ),
-        Column("liquidity", "uint256", "liquidity in force after the swap, exact"),
-        Column("tick", "int32", "tick after the swap", "ticks", low=-887272, high=887272),
-        Column("amount0_tokens", "float64", "amount0", "tokens"),
-        Column("amount1_tokens", "float64", "amount1", "tokens"),
-        Column("price", "float64", "price after the swap", "token1 per token0"),
-        Column(
-            "liquidity_tokens",
-            "float64",
-            "liquidity; times sqrt(price) it is token1",
-            "sqrt(token0 token1)",
-            low=0,
-        ),
-    ),
-    time="time",
-    partition_by=PARTS,
-    checks=(
-        finite("amount0_tokens", "amount1_tokens", "price", "liquidity_tokens"),
-        positive("price"),
-        amm_checks.SIDES_OPPOSITE,
-        amm_checks.TICK_MATCHES_PRICE,
-        amm_checks.PRICE_PATH,
-        amm_checks.AMOUNTS_MATCH_MOVE,
-    ),
-)
-
-CORE_AMM_LIQUIDITY = Contract(
-    name="core_amm_liquidity",
-    doc=(
-        "Decoded liquidity events: mints and burns (liquidity put in and taken out; a v3 burn moves no "
-        "tokens), "
-        "collects (tokens paid out), flash loans (fees paid in), the protocol's collects."
-    ),
-    grain="one event",
-    key=("chain", "pool", "block_number", "log_index"),
-    columns=(
-        CHAIN,
-        POOL,
-        BLOCK,
-        LOG,
-        TIME,
-        TX,
-        Column(
-            "event",
-            "string",
-            "kind of event",
-            values=("mint", "burn", "collect", "flash", "collect_protocol"),
-        ),
-        Column(
-            "tick_lower",
-            "int32",
-            "lower tick of the position; null where the event has none",
-            "ticks",
-            nullable=True,
-        ),
-        Column(
-            "tick_upper",
-            "int32",
-            "upper tick of the position; null where the event has none",
-            "ticks",
-            nullable=True,
-        ),
-        Column(
-            "liquidity",
-            "uint256",
-            "liquidity put in or taken out; null where the event has none",
-            nullable=True,
-        ),
-        Column("amount0", "uint256", "token0 of the event, exact", "smallest units"),
-        Column("amount1", "uint256", "token1 of the event, exact", "smallest units"),
-        Column(
-            "balance0_change",
-            "uint256",
-            "token0 that the event moved into the pool, signed, exact",
-            "smallest units",
-        ),
-        Column(
-            "balance1_change",
-            "uint256",
-            "token1 that the event moved into the pool, signed, exact",
-            "smallest units",
-        ),
-    ),
-    time="time",
-    partition_by=PARTS,
-    may_be_empty=True,
-)
-
-CORE_AMM_FEE_PROTOCOL = Contract(
-    name="core_amm_fee_protocol",
-    doc="Switches of the protocol's share of v3 fees (SetFeeProtocol): one n-th of the fee, 0 for none.",
-    grain="one switch",
-    key=("chain", "pool", "block_number", "log_index"),
-    columns=(
-        CHAIN,
-        POOL,
-        BLOCK,
-        LOG,
-        TIME,
-        Column("old0", "int32", "denominator for token0 before", low=0, high=10),
-        Column("old1", "int32", "denominator for token1 before", low=0, high=10),
-        Column("new0", "int32", "denominator for token0 from here on", low=0, high=10),
-        Column("new1", "int32", "denominator for token1 from here on", low=0, high=10),
-    ),
-    time="time",
-    partition_by=PARTS,
-    may_be_empty=True,
-)
 
 CORE_AMM_MINUTES = Contract(
     name="core_amm_minutes",
@@ -192,6 +62,7 @@ CORE_AMM_MINUTES = Contract(
     time="minute",
     partition_by=PARTS,
     checks=(positive("price"), amm_checks.BUYS_AND_SELLS, amm_checks.FEES_COVER_PROTOCOL),
+    may_be_empty=True,
 )
 
 CORE_AMM_POOL_DAY = Contract(
@@ -275,6 +146,7 @@ CORE_AMM_POOL_DAY = Contract(
         amm_checks.BUYS_AND_SELLS,
         amm_checks.FEES_WITHIN_VOLUME,
     ),
+    may_be_empty=True,
 )
 
 CORE_AMM_MARKS = Contract(
@@ -303,6 +175,7 @@ CORE_AMM_MARKS = Contract(
     ),
     time="day",
     partition_by=PARTS,
+    may_be_empty=True,
 )
 
 OUT_AMM_PROFIT_PER_VOLUME = Contract(
@@ -365,13 +238,13 @@ OUT_AMM_PROFIT_PER_VOLUME = Contract(
         ),
     ),
     checks=RESULT_CHECKS,
+    may_be_empty=True,
 )
 
+# A lake without a node, or with v2 snapshots alone, has no swaps; one that has neither has no pool-days.
 TABLES: Final = (
     *amm_raw.TABLES,
-    CORE_AMM_SWAPS,
-    CORE_AMM_LIQUIDITY,
-    CORE_AMM_FEE_PROTOCOL,
+    *amm_events.TABLES,
     CORE_AMM_MINUTES,
     CORE_AMM_POOL_DAY,
     CORE_AMM_MARKS,

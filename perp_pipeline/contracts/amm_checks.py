@@ -76,6 +76,10 @@ def _pnl_adds_up(frame: pd.DataFrame) -> pd.Series:
     return flows & parts
 
 
+def _conserved(frame: pd.DataFrame) -> pd.Series:
+    return frame["gap0"].isin(["0"]) & frame["gap1"].isin(["0"]) | frame["gap0"].isna() | frame["gap1"].isna()
+
+
 def _fees_within_volume(frame: pd.DataFrame) -> pd.Series:
     # fees are valued at the day's end and volume when it was traded: leave room for the day's move
     paid = frame["fees_usd"] + frame["protocol_fees_usd"]
@@ -124,6 +128,13 @@ PNL_ADDS_UP: Final = RowCheck(
     "pnl is the net flows at day-end prices less the protocol's fees, and fees less convexity.",
     _pnl_adds_up,
     "Flows, fees and prices of the row belong to different tokens or days.",
+)
+CONSERVED: Final = RowCheck(
+    "conserved",
+    "The pool's balances change by what swaps and liquidity events moved, to the last unit.",
+    _conserved,
+    "Logs of the day are missing; or tokens were sent to the pool outside of it, or charge for transfers.",
+    Severity.WARN,
 )
 FEES_WITHIN_VOLUME: Final = RowCheck(
     "fees_within_volume",

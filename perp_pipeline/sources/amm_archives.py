@@ -150,6 +150,8 @@ class ArchiveDays:
                     last_block=pd.NA,
                     served=True,
                     reason=None,
+                    balance0=None,
+                    balance1=None,
                     **pool_columns(pool),
                     source_url=file.url,
                     download_sha256=frame["download_sha256"].iloc[0],

@@ -25,7 +25,7 @@ from perp_pipeline.sources.errors import NotServed, PermanentError
 from perp_pipeline.sources.evm_blocks import BlockClock, utc
 from perp_pipeline.sources.evm_events import PROTOCOLS, SWAP_EVENTS
 from perp_pipeline.sources.evm_logs import LogFilter, verify_price_path
-from perp_pipeline.sources.evm_pool_facts import complete
+from perp_pipeline.sources.evm_pool_facts import balances, complete, token_addresses
 from perp_pipeline.sources.evm_ranges import Part, ranges, redacted
 from perp_pipeline.sources.evm_rpc import RangeNotHeld
 from perp_pipeline.sources.pools import Chain, Pool, Registry, days_of, pool_columns
@@ -65,6 +65,7 @@ class PoolReader:
     _clocks: dict[tuple[int, str], BlockClock] = field(default_factory=dict)
     _facts: dict[str, Pool] = field(default_factory=dict)
     _refused: dict[tuple[int, str, str, int, int], str] = field(default_factory=dict)
+    _tokens: dict[tuple[int, str], list[str]] = field(default_factory=dict)
     _last: tuple[tuple[int, str, str, datetime], list[_Day], list[int]] | None = None
 
     def chain_of(self, pool: Pool) -> Chain:
@@ -141,6 +142,21 @@ class PoolReader:
             else:
                 low, best = middle + 1, replace(part, refused=day.refused)
         return best
+
+    def balances(self, http: Http, pool: Pool, day: _Day) -> tuple[int, int] | None:
+        """What the pool held at the day's end; None where the node does not tell or serve the day."""
+        key = (id(http), pool.label)
+        if day.refused or day.kind != "swaps" or self._tokens.get(key) == []:
+            return None
+        try:
+            if key not in self._tokens:
+                self._tokens[key] = token_addresses(http, self.url_of(pool), pool)
+            held = balances(http, self.url_of(pool), pool, self._tokens[key], day.last)
+        except PermanentError:
+            # no eth_call, or no archive: most nodes. The check of balances is left out, nothing else
+            self._tokens[key] = []
+            return None
+        return held[0], held[1]
 
     def _day(self, http: Http, pool: Pool, day: date, kind: str, first: int, last: int) -> _Day:
         events = tuple(e for e in PROTOCOLS[pool.protocol] if (e.name in SWAP_EVENTS) == (kind == "swaps"))
@@ -229,7 +245,10 @@ class PoolDays:
             for month in span:
                 days, _ = _served(self.reader, http, pool, month, now)
                 if days:
-                    yield pd.DataFrame([_day_row(pool, day, self.reader.url_of(pool)) for day in days])
+                    url = self.reader.url_of(pool)
+                    held = [self.reader.balances(http, pool, day) for day in days]
+                    rows = [_day_row(pool, day, own, url) for day, own in zip(days, held, strict=True)]
+                    yield pd.DataFrame(rows)
 
 
 def datasets(
@@ -266,7 +285,7 @@ def _frame(pool: Pool, part: Part) -> pd.DataFrame:
     return frame.assign(chain=pool.chain, pool=pool.address, source_url=part.url, download_sha256=part.sha256)
 
 
-def _day_row(pool: Pool, day: _Day, url: str) -> dict[str, Any]:
+def _day_row(pool: Pool, day: _Day, held: tuple[int, int] | None, url: str) -> dict[str, Any]:
     return {
         "day": pd.Timestamp(day.day),
         "kind": day.kind,
@@ -275,6 +294,8 @@ def _day_row(pool: Pool, day: _Day, url: str) -> dict[str, Any]:
         "served": not day.refused,
         "n_rows": sum(part.logs.num_rows for part in day.parts),
         "reason": day.refused or None,
+        "balance0": str(held[0]) if held else None,
+        "balance1": str(held[1]) if held else None,
         **pool_columns(pool),
         "source_url": day.parts[0].url if day.parts else redacted(url),
         "download_sha256": day.parts[0].sha256 if day.parts else None,

@@ -24,6 +24,7 @@ SELECTORS = {
     "tickSpacing()": "0xd0c93a7c",
     "decimals()": "0x313ce567",
     "symbol()": "0x95d89b41",
+    "balanceOf(address)": "0x70a08231",
 }
 
 
@@ -35,12 +36,7 @@ def complete(http: Http, url: str, pool: Pool) -> Pool:
     Raises:
         NotServed: there is no pool at the address, or the node has no eth_call.
     """
-    answers = _call(http, url, pool, [(pool.address, "token0()"), (pool.address, "token1()")])
-    tokens = [_address(answer) for answer in answers]
-    if not all(tokens):
-        raise NotServed(
-            f"{pool.label}: no pool contract at this address (token0() and token1() answer nothing)"
-        )
+    tokens = token_addresses(http, url, pool)
     protocol, fee, spacing = "uniswap_v2", 3000, 0
     try:
         terms = _call(http, url, pool, [(pool.address, "fee()"), (pool.address, "tickSpacing()")])
@@ -61,8 +57,40 @@ def complete(http: Http, url: str, pool: Pool) -> Pool:
     )
 
 
+def token_addresses(http: Http, url: str, pool: Pool) -> list[str]:
+    """Addresses of the pool's tokens.
+
+    Raises:
+        NotServed: there is no pool at the address.
+        SourceError: the node has no eth_call.
+    """
+    answers = _call(http, url, pool, [(pool.address, "token0()"), (pool.address, "token1()")])
+    tokens = [_address(answer) for answer in answers]
+    if not all(tokens):
+        raise NotServed(
+            f"{pool.label}: no pool contract at this address (token0() and token1() answer nothing)"
+        )
+    return tokens
+
+
+def balances(http: Http, url: str, pool: Pool, tokens: list[str], block: int) -> list[int]:
+    """What the pool holds of each token after a block, in smallest units.
+
+    Raises:
+        SourceError: the node does not keep the state of that block (it is no archive node).
+    """
+    data = SELECTORS["balanceOf(address)"] + pool.address[2:].rjust(64, "0")
+    calls = [Call("eth_call", ({"to": token, "data": data}, hex(block))) for token in tokens]
+    answers = _batch(http, url, pool, calls, f"balances at block {block}")
+    return [int(answer, 16) for answer in answers]
+
+
 def _call(http: Http, url: str, pool: Pool, wanted: list[tuple[str, str]]) -> list[str]:
     calls = [Call("eth_call", ({"to": to, "data": SELECTORS[name]}, "latest")) for to, name in wanted]
+    return _batch(http, url, pool, calls, "facts of the contract")
+
+
+def _batch(http: Http, url: str, pool: Pool, calls: list[Call], what: str) -> list[str]:
 
     def parse(content: bytes) -> list[str]:
         return [str(result) for result in results_of(content, len(calls))]
@@ -74,7 +102,7 @@ def _call(http: Http, url: str, pool: Pool, wanted: list[tuple[str, str]]) -> li
         Request(url, method="POST", payload=batch_payload(calls)),
         final=True,
         check=check,
-        label=f"{pool.label} facts of the contract",
+        label=f"{pool.label} {what}",
     )
     if body is None:
         raise NotServed(f"{pool.label}: the node does not answer eth_call; declare the pool in a pools file")

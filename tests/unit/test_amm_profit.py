@@ -8,6 +8,7 @@ import pytest
 
 from perp_pipeline import contracts
 from perp_pipeline.amm.profit import block_days, bootstrap_weights, profit_per_volume, ratio_bp
+from perp_pipeline.lake.tables import to_frame
 
 
 def _days(n: int, seed: int = 0) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -98,3 +99,21 @@ def test_weights_draw_as_many_days_as_there_are() -> None:
     weights = bootstrap_weights(20)
     assert (weights.sum(axis=1) == 20).all()
     assert weights.mean() == pytest.approx(1.0)
+
+
+def test_a_lake_without_pools_builds_empty_tables() -> None:
+    from perp_pipeline.amm.steps import AMM
+
+    for step in AMM:
+        frames = {item.table: _empty(item.table) for item in step.inputs}
+        built = step.build(**frames)
+        frame = built if isinstance(built, pd.DataFrame) else built.frame
+        assert step.output.may_be_empty
+        assert list(frame.columns) == [column.name for column in step.output.columns]
+        assert frame.empty
+
+
+def _empty(table: str) -> pd.DataFrame:
+    if not table.startswith(("raw_eth", "raw_amm", "core_amm")):
+        return pd.DataFrame()
+    return to_frame(contracts.get(table).schema.empty_table())

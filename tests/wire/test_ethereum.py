@@ -366,6 +366,55 @@ def test_facts_of_an_undeclared_pool_come_from_its_contracts(tmp_path: Path) -> 
     assert (found.protocol, found.fee_pips, found.tick_spacing) == ("uniswap_v3", 500, 10)
 
 
+def test_balances_close_the_books(tmp_path: Path) -> None:
+    """A pool that takes in 5 and pays out 3 a day, on a node that keeps the state of old blocks."""
+    start = 18_900_000
+
+    def respond(request: httpx.Request) -> httpx.Response:
+        calls = json.loads(request.content)
+        batch = calls if isinstance(calls, list) else [calls]
+        if batch[0]["method"] != "eth_call":
+            return _node(answer).handle_request(request)
+        answers = []
+        for call in batch:
+            query, tag = call["params"]
+            token = {"0x0dfe1681": "aa" * 20, "0xd21220a7": "bb" * 20}.get(query["data"])
+            days = 0 if tag == "latest" else (int(tag, 16) - start + 1) // 7200
+            held = 100 + 5 * days if query["to"] == "0x" + "aa" * 20 else 100 - 3 * days
+            result = token.rjust(64, "0") if token else format(held, "064x")
+            answers.append({"jsonrpc": "2.0", "id": call["id"], "result": "0x" + result})
+        return httpx.Response(200, json=answers)
+
+    def answer(query: dict[str, Any]) -> dict[str, Any]:
+        topic, first = query["topics"][0][0], int(query["fromBlock"], 16)
+        if not topic.startswith("0xc42079f9"):
+            return {"result": []}
+        data = "".join(format(v % 2**256, "064x") for v in (5, -3, 2**96, 7, 0))
+        log = {
+            "address": query["address"],
+            "topics": [topic, "0x" + "0" * 64, "0x" + "0" * 64],
+            "data": "0x" + data,
+            "blockNumber": hex(first + 5),
+            "transactionHash": "0x" + "1" * 64,
+            "transactionIndex": "0x0",
+            "logIndex": "0x0",
+        }
+        return {"result": [log]}
+
+    http = _http(tmp_path, transport=httpx.MockTransport(respond))
+    logs, days = _sets(USDC_WETH)
+    asked = _rows(days, http, "2024-01")
+    assert asked.query("kind == 'swaps'")["balance0"].tolist() == ["105", "110", "115"]
+    raw = _rows(logs, http, "2024-01")
+    flows = build.core_amm_flows(
+        core_amm_swaps=build.core_amm_swaps(raw_eth_logs=raw, raw_amm_days=asked),
+        core_amm_liquidity=build.core_amm_liquidity(raw_eth_logs=raw, raw_amm_days=asked),
+        raw_amm_days=asked,
+    )
+    assert flows["gap0"].tolist()[1:] == ["0", "0"]
+    assert flows["gap1"].tolist()[1:] == ["0", "0"]
+
+
 def test_a_node_without_eth_call_says_so(replay: Any, tmp_path: Path) -> None:
     pool = Pool("ethereum", "0x" + "cc" * 20, "uniswap_v3")
     with pytest.raises(PermanentError, match="eth_call does not exist"):
