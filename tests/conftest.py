@@ -39,6 +39,10 @@ class Replay:
         """Replace the active fault plan."""
         self._call("/_faults", rules)
 
+    def fired(self) -> int:
+        """How often the active rules struck."""
+        return sum(rule["fired"] for rule in self._call("/_faults"))
+
     def reset(self) -> None:
         """Set request counts to zero."""
         self._call("/_reset", {})

@@ -120,7 +120,9 @@ def parse_klines(content: bytes, symbol: str) -> pd.DataFrame:
     header = 0 if text[:1].isalpha() else None
     try:
         raw = pd.read_csv(io.BytesIO(text), header=header, dtype=object, keep_default_na=False)
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+    except pd.errors.EmptyDataError as error:
+        raise IncompleteBody("the file is empty") from error
+    except (pd.errors.ParserError, UnicodeDecodeError) as error:
         raise FormatChanged(f"not the documented CSV ({error})") from error
     if len(raw.columns) < 11:
         raise FormatChanged(f"klines have 12 columns, these have {len(raw.columns)}")
@@ -148,7 +150,9 @@ def _csv(text: bytes, names: dict[str, tuple[str, ...]]) -> pd.DataFrame:
     bare = text[:1].isdigit()
     try:
         raw = pd.read_csv(io.BytesIO(text), header=None if bare else 0, dtype=object, keep_default_na=False)
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+    except pd.errors.EmptyDataError as error:
+        raise IncompleteBody("the file is empty") from error
+    except (pd.errors.ParserError, UnicodeDecodeError) as error:
         raise FormatChanged(f"not the documented CSV ({error})") from error
     if bare:
         if len(raw.columns) != len(names):

@@ -18,8 +18,9 @@ import pandas as pd
 from perp_pipeline.contracts.model import Contract
 from perp_pipeline.contracts.raw_prices import RAW_FRED
 from perp_pipeline.months import Month, Span
-from perp_pipeline.sources.base import Body, Request
+from perp_pipeline.sources.base import Body, BodyCheck, Request
 from perp_pipeline.sources.errors import FormatChanged, IncompleteBody, NotServed
+from perp_pipeline.sources.monthly import fetch_parsed
 
 if TYPE_CHECKING:
     from perp_pipeline.sources.http import Http
@@ -30,6 +31,10 @@ PUBLICATION_LAG = timedelta(days=7)
 
 SERIES_DAYS = {"DTB3": 5, "DFF": 7}
 """Days a week that FRED prints a line for, holidays included (their value is missing)."""
+
+SEEN_TO = {"DTB3": np.datetime64("2026-03-26"), "DFF": np.datetime64("2026-01-29")}
+"""A day up to which a series is known to be there: until then a month that comes empty or cut off is not
+whole."""
 
 
 def month_request(series: str, month: Month) -> Request:
@@ -67,14 +72,17 @@ def parse_fred(series: str, content: bytes) -> pd.DataFrame:
     return pd.DataFrame({"day": days.astype("datetime64[us]"), "percent": values.astype("float64")})
 
 
-def check_month(series: str, month: Month, content: bytes) -> pd.DataFrame:
+def check_month(series: str, month: Month, content: bytes, *, closed: bool = False) -> pd.DataFrame:
     """Parse one month's answer and see that it holds no foreign day and skips none.
 
-    An empty month passes: whether it may be empty shows only in the months around it.
+    A month after :data:`SEEN_TO` may be empty: whether it is shows only in the months around it.
+
+    Args:
+        closed: the month is over and published.
 
     Raises:
         FormatChanged, IncompleteBody: as :func:`parse_fred`.
-        IncompleteBody: days are outside the month, or missing between others.
+        IncompleteBody: days are outside the month, or missing.
     """
     frame = parse_fred(series, content)
     days = frame["day"].to_numpy()
@@ -82,14 +90,26 @@ def check_month(series: str, month: Month, content: bytes) -> pd.DataFrame:
     if (outside := (days < start) | (days >= end)).any():
         raise IncompleteBody(f"FRED {series} {month}: {str(days[outside][0])[:10]} was not asked for")
     _require_every_day(f"FRED {series} {month}", series, days)
+    if closed and series in SEEN_TO:
+        first = np.busday_offset(start.astype("datetime64[D]"), 0, "forward", _week(series))
+        last = min(end.astype("datetime64[D]") - 1, SEEN_TO[series])
+        last = np.busday_offset(last, 0, "backward", _week(series))
+        if first <= last and (not len(days) or days[0] > first or days[-1] < last):
+            raise IncompleteBody(
+                f"FRED {series} {month}: lines from {first} to {last} are known, not all came"
+            )
     return frame
+
+
+def _week(series: str) -> str:
+    """The days that FRED prints a line for, Monday first, as numpy takes them."""
+    return "1111100" if SERIES_DAYS.get(series) == 5 else "1111111"
 
 
 def _require_every_day(label: str, series: str, days: np.ndarray) -> None:
     """Raises IncompleteBody where a day that FRED prints a line for is skipped."""
     printed = days.astype("datetime64[D]")
-    mask = "1111100" if SERIES_DAYS.get(series) == 5 else "1111111"
-    steps = np.busday_count(printed[:-1], printed[1:], weekmask=mask)
+    steps = np.busday_count(printed[:-1], printed[1:], weekmask=_week(series))
     if (skips := np.flatnonzero(steps > 1)).size:
         raise IncompleteBody(f"{label}: no line between {printed[skips[0]]} and {printed[skips[0] + 1]}")
 
@@ -139,16 +159,17 @@ class FredSeries:
     def _month(self, http: Http, series: str, month: Month, now: datetime) -> tuple[Request, pd.DataFrame]:
         request = month_request(series, month)
         label = f"fred raw_fred {month} {series}"
-        checked: list[pd.DataFrame] = []
-
-        def check(content: bytes) -> None:
-            checked.append(check_month(series, month, content))
-
         final = month.end + PUBLICATION_LAG <= now
-        body: Body | None = http.fetch(request, final=final, check=check, label=label)
-        if body is None:
+
+        def ask(check: BodyCheck) -> Body | None:
+            return http.fetch(request, final=final, check=check, label=label)
+
+        found = fetch_parsed(
+            http, (request,), ask, lambda content: check_month(series, month, content, closed=final)
+        )
+        if found is None:
             raise NotServed(f"{label}: FRED has no such series")
-        frame = checked[-1] if checked else check_month(series, month, body.content)
+        body, frame = found
         return request, frame.assign(source_url=body.source_url, download_sha256=body.sha256)
 
     def _forget_around_holes(

@@ -92,7 +92,7 @@ def test_header_variants(text: str) -> None:
     [
         ("time,interval,rate\n1,8,0\n", FormatChanged),
         ("1577836800000,8\n", FormatChanged),
-        ("", FormatChanged),
+        ("", IncompleteBody),
         (HEADER + "1577836800000,7,0.0001\n", FormatChanged),
         (HEADER + "1577836800000,8,NaN\n", IncompleteBody),
         (HEADER + "1577836800000,8,\n", IncompleteBody),

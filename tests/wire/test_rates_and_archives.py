@@ -82,7 +82,23 @@ def test_fred_faults_are_retried(http: Http, replay: Any, kind: str) -> None:
     assert http.counters.retries >= 1
 
 
-def test_an_empty_month_between_others_is_asked_for_again_in_the_next_run(http: Http, replay: Any) -> None:
+@pytest.mark.parametrize("match", ["2024-01-01", "2024-02-01", "2024-03-01"])
+@pytest.mark.parametrize("kind", ["empty_list", "short_json"])
+def test_a_month_that_is_known_is_whole_or_asked_for_again(
+    http: Http, replay: Any, kind: str, match: str
+) -> None:
+    rule = {"match": f"fredgraph.*cosd={match}", "kind": kind}
+    replay.faults([rule])
+    with pytest.raises(IncompleteBody, match=f"{match[:7]} DTB3"):
+        read(FredSeries(("DTB3",)), http, "2024-01", "2024-03")
+    replay.faults([rule | {"first": 2}])
+    assert len(read(FredSeries(("DTB3",)), http, "2024-01", "2024-03")) == 65
+
+
+def test_an_empty_month_between_others_is_asked_for_again_in_the_next_run(
+    http: Http, replay: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("perp_pipeline.sources.fred.SEEN_TO", {})
     replay.faults([{"match": "fredgraph.*2024-02-01", "kind": "empty_list"}])
     with pytest.raises(IncompleteBody, match=r"DFF.*2024-01-31 and 2024-03-01"):
         read(FredSeries(("DFF",)), http, "2024-01", "2024-03")
