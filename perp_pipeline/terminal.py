@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
-from typing import Any
 
 import pandas as pd
 from rich.console import Console
@@ -19,6 +18,7 @@ from rich.progress import (
 from rich.table import Table
 
 from perp_pipeline.contracts.model import Contract
+from perp_pipeline.report.cells import PERIODS, amount, interval
 from perp_pipeline.runner import StepReport
 from perp_pipeline.sources.progress import Counters, Event
 
@@ -161,18 +161,11 @@ def claims_table(claims: pd.DataFrame, width: int) -> Table:
             str(row.claim_id),
             _plain(textwrap.shorten(f"{row.source}: {row.statement}", 150, placeholder=" ...")),
             _plain(row.published),
-            number(row.estimate, row.unit),
-            "" if pd.isna(row.ci_low) else f"{number(row.ci_low)} .. {number(row.ci_high)}",
+            "" if pd.isna(row.estimate) else f"{amount(row.estimate, row.unit)} {PERIODS.get(row.unit, '')}",
+            "" if pd.isna(row.ci_low) or row.se == 0 else interval(row.ci_low, row.ci_high, row.unit),
             f"[{style}]{row.verdict}[/]" if style else row.verdict,
         )
     return table
-
-
-def number(value: Any, unit: str = "") -> str:
-    """Four significant digits, with the unit behind; empty for a missing value."""
-    if value is None or pd.isna(value):
-        return ""
-    return f"{value:.4g}" + (f" {unit}" if unit else "")
 
 
 def _plain(text: str) -> str:
