@@ -207,6 +207,8 @@ def _node(answer: Callable[[dict[str, Any]], dict[str, Any]]) -> httpx.MockTrans
             return frame | {
                 "result": {"number": hex(number), "timestamp": hex(start + 12 * (number - genesis))}
             }
+        if method != "eth_getLogs":
+            return frame | {"error": {"code": -32601, "message": f"the method {method} does not exist"}}
         return frame | answer(params[0])
 
     def respond(request: httpx.Request) -> httpx.Response:
