@@ -16,6 +16,7 @@ ENVIRONMENT = {
     "archives": "PERP_ARCHIVES",
     "universe": "PERP_UNIVERSE",
     "eth_rpc_url": "ETH_RPC_URL",
+    "premium_intervals": "PERP_PREMIUM_INTERVALS",
 }
 """Settings that an environment variable may give; a command-line option wins over it."""
 
@@ -32,6 +33,7 @@ class Settings:
         universe: a TOML file with instruments of the user's own.
         periods: periods asked for beside the standard ones (2021-02, 2019-09..2022-06).
         eth_rpc_url: JSON-RPC address of an Ethereum node, for the AMM tables.
+        premium_intervals: bars of Binance's premium index to follow (1m, 5m, 15m, 1h, 4h, 8h).
         pools: pools to follow, as ``chain:0x...``; the registry's by default.
     """
 
@@ -42,6 +44,7 @@ class Settings:
     universe: Path | None = None
     periods: tuple[str, ...] = ()
     eth_rpc_url: str | None = None
+    premium_intervals: tuple[str, ...] = ("1h", "8h")
     pools: tuple[str, ...] = ()
 
     @classmethod
@@ -52,6 +55,11 @@ class Settings:
         for name, variable in ENVIRONMENT.items():
             if source.get(variable):
                 text = source[variable]
-                values[name] = Path(text) if name in ("archives", "universe") else text
+                if name in ("archives", "universe"):
+                    values[name] = Path(text)
+                elif name == "premium_intervals":
+                    values[name] = tuple(part.strip() for part in text.split(","))
+                else:
+                    values[name] = text
         values |= {name: value for name, value in overrides.items() if value is not None}
         return replace(cls(), **values)

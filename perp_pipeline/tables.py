@@ -13,6 +13,7 @@ from perp_pipeline.prices.returns import core_returns_8h
 from perp_pipeline.prices.spot import core_spot_1h
 from perp_pipeline.research.averages import out_funding_averages, out_funding_monthly
 from perp_pipeline.research.claims import out_claims, tables_needed
+from perp_pipeline.research.fair_funding import out_fair_funding
 from perp_pipeline.research.house_money import out_house_money
 from perp_pipeline.research.lead_lag import out_lead_lag
 from perp_pipeline.research.predictor_race import out_predictor_race
@@ -37,6 +38,9 @@ FUNDING = (
             for table in (
                 "raw_binance_funding",
                 "raw_bitmex_funding",
+                "raw_hyperliquid_funding",
+                "raw_bybit_funding",
+                "raw_deribit_funding",
                 "raw_pinned_funding",
                 "raw_bitmex_bucketed",
             )
@@ -167,6 +171,16 @@ REGRESSIONS = (
         contracts.get("out_house_money"),
         out_house_money,
         _whole("core_funding_daily", "core_returns_8h"),
+        parameters=("periods",),
+    ),
+    Step(
+        contracts.get("out_fair_funding"),
+        out_fair_funding,
+        (
+            *_whole("core_funding_daily", "core_funding_8h", "core_reference_rates", "core_cme_implied"),
+            # Contracts that deliver are there from 2023 on.
+            *_whole("core_delivery_futures", optional=True),
+        ),
         parameters=("periods",),
     ),
 )

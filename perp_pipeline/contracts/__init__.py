@@ -9,10 +9,12 @@ from perp_pipeline.contracts.model import Column, Contract, RowCheck, Severity
 
 MODULES = (
     "raw_funding",
+    "raw_venues",
     "raw_prices",
     "raw_lending",
     "raw_open_interest",
     "funding",
+    "premium",
     "prices",
     "rates",
     "delivery",
@@ -20,6 +22,7 @@ MODULES = (
     "results",
     "research",
     "positions",
+    "fair_funding",
 )
 """Modules of this package that declare tables, each in a tuple ``TABLES``."""
 

@@ -32,7 +32,7 @@ _VENUE = Column("venue", "string", "Lower-case venue name.")
 _SYMBOL = Column("symbol", "string", "The venue's symbol.")
 _BASE = Column("base", "string", "Asset whose price the contract follows, for example BTC.")
 
-GRID_OFFSET = {"binance": 0, "bitmex": 4}
+GRID_OFFSET = {"binance": 0, "bitmex": 4, "bybit": 0, "hyperliquid": 0}
 """Hour of the day (UTC) that a venue counts its 8-hour intervals from."""
 
 _DEFAULT_RATES = (0.0001, 0.00005, 0.0000125)
@@ -168,7 +168,7 @@ CORE_FUNDING_PAYMENTS = Contract(
         ),
         no_overlap("accrual_start", "accrual_end", by=_SERIES),
         gap_free("paid_at", by=_SERIES, hours="interval_hours"),
-        within("rate", {"binance": (-0.03, 0.03), "bitmex": (-0.03, 0.03)}),
+        within("rate", dict.fromkeys(("binance", "bitmex", "bybit"), (-LARGEST_RATE, LARGEST_RATE))),
         no_flat_tail("rate", by=_SERIES, value=0.0001, rows=_FLAT_PAYMENTS),
         not_frozen("rate", by=_SERIES, rows=12, allowed=_DEFAULT_RATES),
         replace(

@@ -19,6 +19,8 @@ FROZEN_PRICES = 5
 _KEY = ["venue", "symbol", "paid_at"]
 _COPY_KEY = ["venue", "symbol", "timestamp"]
 _DEFAULT_HOURS = 8.0
+_LATE_STAMPS = ("hyperliquid",)
+"""Venues that pay on the hour and stamp some payments seconds or minutes after it."""
 _ARCHIVE_HOST = "https://data.binance.vision/"
 _COLUMNS = [
     *_KEY,
@@ -42,6 +44,9 @@ def core_funding_payments(
     raw_bitmex_funding: pd.DataFrame,
     raw_bitmex_bucketed: pd.DataFrame,
     raw_pinned_funding: pd.DataFrame,
+    raw_hyperliquid_funding: pd.DataFrame | None = None,
+    raw_bybit_funding: pd.DataFrame | None = None,
+    raw_deribit_funding: pd.DataFrame | None = None,
     universe: Path | None = None,
 ) -> Built:
     """Funding payments of all followed instruments; see the contract of core_funding_payments.
@@ -53,10 +58,14 @@ def core_funding_payments(
         universe: a user's own list of instruments.
     """
     known = load_universe(universe)
-    rows = pd.concat(
-        [_binance(raw_binance_funding), _bitmex(raw_bitmex_funding), _pinned(raw_pinned_funding)],
-        ignore_index=True,
-    )
+    rest = {
+        "bitmex": raw_bitmex_funding,
+        "hyperliquid": raw_hyperliquid_funding,
+        "bybit": raw_bybit_funding,
+        "deribit": raw_deribit_funding,
+    }
+    told = [_rest(venue, raw) for venue, raw in rest.items() if raw is not None]
+    rows = pd.concat([_binance(raw_binance_funding), *told, _pinned(raw_pinned_funding)], ignore_index=True)
     rows["paid_at"] = rows.pop("stamp").dt.round("s").astype("datetime64[us, UTC]")
     # Venues first, pinned copies behind them: the stable sort keeps that order within a key.
     rows = rows.sort_values(_KEY, kind="stable", ignore_index=True)
@@ -86,12 +95,13 @@ def _binance(raw: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _bitmex(raw: pd.DataFrame) -> pd.DataFrame:
+def _rest(venue: str, raw: pd.DataFrame) -> pd.DataFrame:
+    """Rows of a venue whose raw table has symbol, timestamp, interval_hours and rate."""
     return pd.DataFrame(
         {
-            "venue": "bitmex",
+            "venue": venue,
             "symbol": raw["symbol"],
-            "stamp": raw["timestamp"],
+            "stamp": raw["timestamp"].dt.round("h") if venue in _LATE_STAMPS else raw["timestamp"],
             "stated_hours": raw["interval_hours"],
             "rate": raw["rate"],
             "mark_price": np.nan,

@@ -27,11 +27,15 @@ def datasets(
     """
     from perp_pipeline.sources.binance import BinanceFunding, BinanceSpot
     from perp_pipeline.sources.binance_futures import BinanceFuturesKlines
+    from perp_pipeline.sources.binance_premium import BinancePremium
     from perp_pipeline.sources.bitmex import BitmexBucketed, BitmexFunding
+    from perp_pipeline.sources.bybit import bybit_funding
     from perp_pipeline.sources.cme import FuturesArchives
     from perp_pipeline.sources.cryptodatadownload import CandleArchives
     from perp_pipeline.sources.defillama import DefiLlamaYields
+    from perp_pipeline.sources.deribit import deribit_funding
     from perp_pipeline.sources.fred import FredSeries
+    from perp_pipeline.sources.hyperliquid import hyperliquid_funding
     from perp_pipeline.sources.known_gaps import load_known_gaps
     from perp_pipeline.sources.lending import LendingArchives
     from perp_pipeline.sources.open_interest import OpenInterestArchives
@@ -45,10 +49,14 @@ def datasets(
     return (
         BinanceFunding(followed, gaps),
         BitmexFunding(followed, gaps, pinned),
+        bybit_funding(followed, gaps),
+        deribit_funding(followed, gaps),
+        hyperliquid_funding(followed, gaps),
         PinnedFunding(pinned),
         BitmexBucketed(followed, gaps),
         BinanceSpot(followed, gaps),
         BinanceFuturesKlines(followed, gaps),
+        BinancePremium(followed, gaps, settings.premium_intervals),
         CandleArchives(pinned),
         FuturesArchives(pinned),
         FredSeries(),

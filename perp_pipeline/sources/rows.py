@@ -20,9 +20,13 @@ def json_rows(content: bytes, wanted: Sequence[str]) -> pd.DataFrame:
         FormatChanged: not a list of objects, or a wanted member is in none of them.
         IncompleteBody: a member is in some rows only.
     """
-    rows: Any = parse_json(content)
+    return object_rows(parse_json(content), wanted)
+
+
+def object_rows(rows: Any, wanted: Sequence[str]) -> pd.DataFrame:
+    """The same from what a JSON body holds: the list itself, or a member of its envelope."""
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-        raise FormatChanged(f"a list of rows was expected, the body begins with {content[:80]!r}")
+        raise FormatChanged(f"a list of rows was expected, there is {str(rows)[:80]!r}")
     if not rows:
         return pd.DataFrame({name: [] for name in wanted})
     if missing := [name for name in wanted if name not in rows[0]]:
