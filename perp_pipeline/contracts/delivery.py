@@ -86,6 +86,12 @@ CORE_DELIVERY_FUTURES = Contract(
         Column("expiry", "timestamp", "Delivery."),
         _price("close", "Price of the future."),
         _price("spot", "Spot price of the same moment; null where the venue has no bar.", nullable=True),
+        _price(
+            "spot_hour_mean",
+            "Mean of open, high, low and close of the spot bar that ends then: near the average that a "
+            "contract is delivered at.",
+            nullable=True,
+        ),
         _price("perp_close", "Price of the perpetual of the same base.", nullable=True),
         Column("days_to_expiry", "float64", "Days to delivery.", unit="days", low=0, high=400),
         Column(
@@ -98,7 +104,7 @@ CORE_DELIVERY_FUTURES = Contract(
     ),
     may_be_empty=True,
     checks=(
-        positive("close", "spot", "perp_close"),
+        positive("close", "spot", "spot_hour_mean", "perp_close"),
         RowCheck(
             "before_delivery",
             "Nothing is later than delivery.",

@@ -50,9 +50,7 @@ def core_delivery_futures(
     dropped = _report(bars[reason != ""], reason[reason != ""])
     on_grid = (bars["bar_end"].dt.hour % _GRID_HOURS == 0) & (reason == "")
     perps = bars[on_grid & ~dated][["base", "bar_end", "close"]].rename(columns={"close": "perp_close"})
-    spot = core_spot_1h[core_spot_1h["venue"] == _VENUE][["base", "bar_start", "close"]]
-    spot = spot.assign(bar_end=(spot["bar_start"] + _BAR).astype("datetime64[us, UTC]"))
-    spot = spot.drop(columns="bar_start").rename(columns={"close": "spot"})
+    spot = _spot(core_spot_1h[core_spot_1h["venue"] == _VENUE])
     rows = bars[on_grid & dated]
     for prices in (spot, perps):
         rows = rows.merge(prices, on=["base", "bar_end"], how="left", validate="many_to_one")
@@ -60,6 +58,18 @@ def core_delivery_futures(
     days = rows["days_to_expiry"].where(rows["days_to_expiry"] > 0)
     rows["rate_annual"] = (rows["close"] / rows["spot"] - 1.0) * 365.0 / days
     return Built(rows[_COLUMNS], dropped)
+
+
+def _spot(bars: pd.DataFrame) -> pd.DataFrame:
+    """Close and mean of each hourly bar by the moment it ends at."""
+    return pd.DataFrame(
+        {
+            "base": bars["base"],
+            "bar_end": (bars["bar_start"] + _BAR).astype("datetime64[us, UTC]"),
+            "spot": bars["close"],
+            "spot_hour_mean": bars[["open", "high", "low", "close"]].mean(axis=1),
+        }
+    )
 
 
 _REASONS = ["not in the universe", "after delivery"]

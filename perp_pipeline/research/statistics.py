@@ -96,6 +96,30 @@ def hac_mean(values: npt.ArrayLike, lags: int | None = None) -> Estimate:
     return hac_influence(mean, x - mean, lags)
 
 
+def independent_mean(values: npt.ArrayLike) -> Estimate:
+    """Mean of independent observations with Student's t interval; no interval below 5.
+
+    For few events far apart (deliveries, a quarter between them), where there is nothing to estimate a
+    bandwidth from.
+
+    Raises:
+        ValueError: no finite value.
+    """
+    from scipy.stats import t
+
+    x = np.asarray(values, dtype=np.float64)
+    x = x[np.isfinite(x)]
+    n = len(x)
+    if n == 0:
+        raise ValueError("no finite value to average")
+    mean = float(x.mean())
+    if n < 5:
+        return Estimate(mean, math.nan, math.nan, math.nan, n, 0)
+    se = float(x.std(ddof=1)) / math.sqrt(n)
+    reach = float(t.ppf(0.975, n - 1)) * se
+    return Estimate(mean, se, mean - reach, mean + reach, n, 0)
+
+
 def hac_influence(value: float, influence: Array, lags: int | None = None) -> Estimate:
     """An estimate with the HAC error of its influence function (delta method).
 
