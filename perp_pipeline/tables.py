@@ -5,6 +5,7 @@ from __future__ import annotations
 from perp_pipeline import contracts
 from perp_pipeline.funding.grid import core_funding_8h, core_funding_daily
 from perp_pipeline.funding.payments import core_funding_payments
+from perp_pipeline.funding.premium import core_premium
 from perp_pipeline.futures.curve import core_cme_curve
 from perp_pipeline.futures.delivery import core_delivery_futures
 from perp_pipeline.futures.implied import core_cme_implied
@@ -14,11 +15,14 @@ from perp_pipeline.prices.spot import core_spot_1h
 from perp_pipeline.research.averages import out_funding_averages, out_funding_monthly
 from perp_pipeline.research.claims import out_claims, tables_needed
 from perp_pipeline.research.fair_funding import out_fair_funding
+from perp_pipeline.research.funding_audit import out_funding_audit
 from perp_pipeline.research.house_money import out_house_money
 from perp_pipeline.research.lead_lag import out_lead_lag
 from perp_pipeline.research.predictor_race import out_predictor_race
+from perp_pipeline.research.premium_precision import out_premium_precision
 from perp_pipeline.research.quanto import out_quanto
 from perp_pipeline.research.regressions import out_regressions
+from perp_pipeline.research.sides import out_sides
 from perp_pipeline.research.spreads import out_venue_spreads
 from perp_pipeline.steps import Input, Step
 
@@ -59,6 +63,17 @@ FUNDING = (
         contracts.get("core_funding_daily"),
         core_funding_daily,
         (Input("core_funding_payments", before=1, after=1),),
+        chapter="funding",
+    ),
+    Step(
+        contracts.get("core_premium"),
+        core_premium,
+        # The window that ends with the month's first payment began in the month before.
+        (
+            Input("core_funding_payments"),
+            Input("raw_binance_premium", before=1, optional=True),
+            Input("raw_hyperliquid_funding", optional=True),
+        ),
         chapter="funding",
     ),
 )
@@ -155,7 +170,7 @@ REGRESSIONS = (
     Step(
         contracts.get("out_predictor_race"),
         out_predictor_race,
-        _whole("core_funding_payments"),
+        (*_whole("core_funding_payments"), *_whole("core_premium", optional=True)),
         parameters=("periods",),
     ),
     Step(
@@ -174,6 +189,12 @@ REGRESSIONS = (
         parameters=("periods",),
     ),
     Step(
+        contracts.get("out_sides"),
+        out_sides,
+        (*_whole("core_funding_payments"), *_whole("raw_gmx_open_interest", optional=True)),
+        parameters=("periods",),
+    ),
+    Step(
         contracts.get("out_fair_funding"),
         out_fair_funding,
         (
@@ -185,7 +206,22 @@ REGRESSIONS = (
     ),
 )
 
-BUILT = (*FUNDING, *RATES, *RESULTS, *REGRESSIONS)
+_PREMIUM_INPUTS = (
+    *_whole("core_premium", "core_funding_payments"),
+    *_whole("raw_binance_premium", optional=True),
+)
+
+PREMIUM = (
+    Step(
+        contracts.get("out_premium_precision"),
+        out_premium_precision,
+        _PREMIUM_INPUTS,
+        parameters=("periods",),
+    ),
+    Step(contracts.get("out_funding_audit"), out_funding_audit, _PREMIUM_INPUTS, parameters=("periods",)),
+)
+
+BUILT = (*FUNDING, *RATES, *RESULTS, *REGRESSIONS, *PREMIUM)
 
 CLAIMS = Step(
     contracts.get("out_claims"),

@@ -72,7 +72,8 @@ CORE_DELIVERY_FUTURES = Contract(
     doc=(
         "Futures that deliver, every 8 hours (00, 08, 16 UTC) to delivery at 08:00 UTC, with the spot and "
         "the perpetual's price of the same moment at the same venue. rate_annual = (close / spot - 1) * "
-        "365 / days_to_expiry. Delivery itself is at an average of the index, not at the last trade."
+        "365 / days_to_expiry. Delivery itself is not at the last trade but at the average of the venue's "
+        "index over the last hour (over the last half hour since 2024-11-11)."
     ),
     grain="one contract at one moment",
     key=("venue", "symbol", "bar_end"),
@@ -88,8 +89,8 @@ CORE_DELIVERY_FUTURES = Contract(
         _price("spot", "Spot price of the same moment; null where the venue has no bar.", nullable=True),
         _price(
             "spot_hour_mean",
-            "Mean of open, high, low and close of the spot bar that ends then: near the average that a "
-            "contract is delivered at.",
+            "Mean of open, high, low and close of the spot bar that ends then: a rough stand-in for the "
+            "average that a contract is delivered at.",
             nullable=True,
         ),
         _price("perp_close", "Price of the perpetual of the same base.", nullable=True),

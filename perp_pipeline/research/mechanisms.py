@@ -117,10 +117,9 @@ def holdings(futures: pd.DataFrame, funding: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for symbol, own in futures.sort_values("bar_end").groupby("symbol", observed=True):
         expiry = own["expiry"].iloc[0]
-        begun = own[own["bar_end"] >= max(first for first in firsts if first < expiry)]
-        if begun["bar_end"].iloc[-1] < expiry:
+        if own["bar_end"].iloc[-1] < expiry:
             continue
-        entry = begun.iloc[0]
+        entry = own[own["bar_end"] >= max(first for first in firsts if first < expiry)].iloc[0]
         way = path.reindex(pd.date_range(entry["bar_end"], expiry, freq=_WINDOW))
         if way[["spot", "perp"]].isna().any(axis=None) or way["rate"].iloc[1:].isna().any():
             continue
