@@ -6,6 +6,7 @@ Error texts are those that providers send; the codes are overloaded (-32005 is b
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -93,11 +94,9 @@ def loads(content: bytes) -> Any:
     Raises:
         TransientError: not JSON (cut off, or something else came).
     """
-    import orjson
-
     try:
-        return orjson.loads(content)
-    except orjson.JSONDecodeError as error:
+        return json.loads(content)
+    except ValueError as error:
         raise TransientError(f"the node's answer is not JSON: {error}") from None
 
 
