@@ -1,8 +1,9 @@
-"""The report of a lake: result tables in, one HTML page and figure files out."""
+"""The report of a lake: result tables in, HTML pages and figure files out."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Final
 
 import pandas as pd
 
@@ -19,7 +20,7 @@ def publish_report(settings: Settings, output: Path | None = None) -> Path:
             not on this machine) by default.
 
     Returns:
-        The HTML page.
+        The index page.
 
     Raises:
         TableMissing: the lake has no results yet.
@@ -36,7 +37,12 @@ def publish_report(settings: Settings, output: Path | None = None) -> Path:
     return write_report(tables, folder, context=context).page
 
 
+_DRAWN: Final = ("core_amm_pool_day",)
+"""Tables that are no results but that figures are drawn from."""
+
+
 def result_tables(lake: Lake) -> dict[str, pd.DataFrame]:
-    """Every result table that the lake holds."""
-    results = (contract for contract in contracts.tables().values() if contract.layer == "out")
+    """Every result table that the lake holds, and the pool-days that a figure adds up."""
+    tables = contracts.tables().values()
+    results = [contract for contract in tables if contract.layer == "out" or contract.name in _DRAWN]
     return {contract.name: lake.frame(contract) for contract in results if lake.partitions(contract)}

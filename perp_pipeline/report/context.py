@@ -72,7 +72,7 @@ class ReportContext:
         months = [text for count in counts for text in (count.first, count.last) if text]
         return cls(
             span=f"{min(months)}..{max(months)}" if months else "no months",
-            simulated=(lake.market() or "").startswith("simulated"),
+            simulated=is_simulated(lake),
             command=command,
             tables=counts,
             sources=_source_counts(lake),
@@ -80,6 +80,11 @@ class ReportContext:
             dropped=_dropped(lake),
             definitions=_definitions(),
         )
+
+
+def is_simulated(lake: Lake) -> bool:
+    """The lake was filled by the simulated market."""
+    return (lake.market() or "").startswith("simulated")
 
 
 def _table_counts(lake: Lake) -> list[TableCount]:

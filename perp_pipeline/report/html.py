@@ -1,4 +1,4 @@
-"""The report: one self-contained HTML page, and its figures as files."""
+"""The report: an index page, a page per essay, figures and LaTeX tables as files."""
 
 from __future__ import annotations
 
@@ -12,11 +12,23 @@ import pandas as pd
 
 from perp_pipeline.report import cells
 from perp_pipeline.report.context import ReportContext
-from perp_pipeline.report.exhibits import ESSAYS, FIGURES, TABLES, Essay, FigureExhibit, TableExhibit
+from perp_pipeline.report.exhibit import (
+    ESSAYS,
+    Essay,
+    FigureExhibit,
+    TableExhibit,
+    Tables,
+    ready,
+    source_line,
+)
+from perp_pipeline.report.exhibits import FIGURES, TABLES
 from perp_pipeline.report.style import COLOURS, inline_svg, render
 
 if TYPE_CHECKING:
+    import jinja2
     from matplotlib.figure import Figure
+
+INDEX = "report.html"
 
 BADGES = {
     "holds": ("good", "✓"),
@@ -28,27 +40,41 @@ BADGES = {
 }
 """Verdict -> (style, mark): the mark says without colour what the colour says."""
 
+FILES = {essay.code: essay.file for essay in ESSAYS}
+
 _MOST_ROWS = 300
 
 
 @dataclass(frozen=True)
 class ReportFiles:
-    """Where a report was written: the page, and each figure's files by name (``averages.png``)."""
+    """Where a report was written.
+
+    Attributes:
+        page: the index.
+        pages: every page by name (``essay-b.html``), the index among them.
+        figures: each figure's files by name (``averages.png``).
+        tables: LaTeX tables by name (``table-regressions.tex``).
+    """
 
     page: Path
+    pages: Mapping[str, Path]
     figures: Mapping[str, Path]
+    tables: Mapping[str, Path]
 
 
 @dataclass(frozen=True)
-class Page:
-    """A report in memory: the page and its figures' bytes by file name (``averages.png``)."""
+class Report:
+    """A report in memory: pages (text), figures and LaTeX tables (bytes), each by file name."""
 
-    html: str
+    pages: Mapping[str, str]
     figures: Mapping[str, bytes]
+    tables: Mapping[str, bytes]
 
 
-def write_report(tables: Mapping[str, pd.DataFrame], out_dir: Path, *, context: ReportContext) -> ReportFiles:
-    """Write ``report.html`` and ``figures/*.png`` and ``*.svg`` below ``out_dir``.
+def write_report(tables: Tables, out_dir: Path, *, context: ReportContext) -> ReportFiles:
+    """Write the pages, ``figures/*.png``, ``figures/*.svg`` and ``tables/*.tex`` below ``out_dir``.
+
+    Each page is one file that loads nothing; links between them are relative.
 
     Args:
         tables: result tables by name; what needs an absent or empty one is left out, and the page says so.
@@ -58,58 +84,87 @@ def write_report(tables: Mapping[str, pd.DataFrame], out_dir: Path, *, context: 
 
     from perp_pipeline.lake.files import put, sweep_scratch
 
-    page = build_page(tables, context=context)
-    contents = {out_dir / "figures" / name: content for name, content in page.figures.items()}
-    contents[out_dir / "report.html"] = page.html.encode()
+    report = build_report(tables, context=context)
+    pages = {name: out_dir / name for name in report.pages}
+    figures = {name: out_dir / "figures" / name for name in report.figures}
+    latex = {name: out_dir / "tables" / name for name in report.tables}
+    contents = {figures[name]: content for name, content in report.figures.items()}
+    contents |= {latex[name]: content for name, content in report.tables.items()}
+    contents |= {pages[name]: text.encode() for name, text in report.pages.items()}
     for path, content in contents.items():
         put(UPath(out_dir), UPath(path), content)
     sweep_scratch(UPath(out_dir))
-    return ReportFiles(out_dir / "report.html", {name: out_dir / "figures" / name for name in page.figures})
+    return ReportFiles(pages[INDEX], pages, figures, latex)
 
 
-def essay_figures(tables: Mapping[str, pd.DataFrame]) -> dict[str, Figure]:
-    """The report's figures by name, those whose tables are there."""
+def essay_figures(tables: Tables, *, simulated: bool = False) -> dict[str, Figure]:
+    """The report's figures by name, those whose tables are there.
+
+    Args:
+        simulated: the tables come from the simulated market; every figure says so.
+    """
     held = {name: frame for name, frame in tables.items() if len(frame)}
     return {
-        exhibit.slug: exhibit.draw(held, ", ".join(exhibit.needs))
+        exhibit.slug: exhibit.draw(held, source_line(exhibit.needs, simulated))
         for exhibit in FIGURES
-        if _ready(exhibit.needs, held)
+        if ready(exhibit.needs, held)
     }
 
 
-def build_page(tables: Mapping[str, pd.DataFrame], *, context: ReportContext) -> Page:
+def build_report(tables: Tables, *, context: ReportContext) -> Report:
     """The report of a set of result tables, in memory; see :func:`write_report`."""
-    import jinja2
-
     held = {name: frame for name, frame in tables.items() if len(frame)}
     files: dict[str, bytes] = {}
-    figures = [exhibit for exhibit in FIGURES if _ready(exhibit.needs, held)]
+    figures = [exhibit for exhibit in FIGURES if ready(exhibit.needs, held)]
     drawn = {exhibit.slug: _drawn(exhibit, held, context, files) for exhibit in figures}
+    shown = [exhibit for exhibit in TABLES if ready(exhibit.needs, held)]
+    printed = [_printed(exhibit, held) for exhibit in shown]
     needed = {name for needs in _all_needs() for name in needs}
     claims = _claims(held.get("out_claims"), context)
-    environment = jinja2.Environment(
+    for claim in claims:
+        claim["figures"] = [exhibit for exhibit in figures if claim["number"] in exhibit.claims]
+    walks = [_essay(essay, claims, drawn, printed) for essay in ESSAYS]
+    walks = [walk for walk in walks if walk["count"] or walk["steps"]]
+    environment = _environment()
+    common = {
+        "context": context,
+        "colours": COLOURS,
+        "walks": walks,
+        "cells": cells,
+        "index": INDEX,
+        "files": FILES,
+    }
+    pages = {
+        INDEX: environment.get_template("report.html").render(
+            claims=claims,
+            tally=_tally(claims),
+            headlines=[figure for figure in drawn.values() if figure["exhibit"].headline],
+            tables=printed,
+            others=_others(held),
+            absent=sorted(needed - set(held)),
+            **common,
+        )
+    }
+    template = environment.get_template("essay.html")
+    pages |= {walk["essay"].file: template.render(walk=walk, **common) for walk in walks}
+    latex = {
+        f"{exhibit.slug}.tex": (exhibit.latex(held) + "\n").encode()
+        for exhibit in shown
+        if exhibit.latex is not None
+    }
+    return Report(pages, files, latex)
+
+
+def _environment() -> jinja2.Environment:
+    import jinja2
+
+    return jinja2.Environment(
         loader=jinja2.PackageLoader("perp_pipeline.report", "templates"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    html = environment.get_template("report.html").render(
-        context=context,
-        colours=COLOURS,
-        claims=claims,
-        tally=_tally(claims),
-        essays=[_essay(essay, claims, drawn) for essay in ESSAYS],
-        tables=[_printed(exhibit, held) for exhibit in TABLES if _ready(exhibit.needs, held)],
-        others=_others(held),
-        absent=sorted(needed - set(held)),
-        cells=cells,
-    )
-    return Page(html, files)
-
-
-def _ready(needs: Iterable[str], held: Mapping[str, pd.DataFrame]) -> bool:
-    return all(name in held for name in needs)
 
 
 def _all_needs() -> list[tuple[str, ...]]:
@@ -117,12 +172,11 @@ def _all_needs() -> list[tuple[str, ...]]:
 
 
 def _drawn(
-    exhibit: FigureExhibit, held: Mapping[str, pd.DataFrame], context: ReportContext, files: dict[str, bytes]
+    exhibit: FigureExhibit, held: Tables, context: ReportContext, files: dict[str, bytes]
 ) -> dict[str, Any]:
     import markupsafe
 
-    source = ", ".join(exhibit.needs) + (", SIMULATED MARKET" if context.simulated else "")
-    images = render(exhibit.draw(held, source))
+    images = render(exhibit.draw(held, source_line(exhibit.needs, context.simulated)))
     for kind, content in images.items():
         files[f"{exhibit.slug}.{kind}"] = content
     words = exhibit.describe(held)
@@ -138,12 +192,14 @@ def _claims(frame: pd.DataFrame | None, context: ReportContext) -> list[dict[str
         unit = str(row.get("unit", ""))
         number = int(re.findall(r"\d+", str(row["claim_id"]))[0])
         style, mark = BADGES.get(row["verdict"], ("none", "?"))
+        homes = [essay.code for essay in ESSAYS if essay.code in row["source"]]
         rows.append(
             {
                 "id": row["claim_id"],
                 "number": number,
                 "source": row["source"],
-                "essays": [essay.code for essay in ESSAYS if essay.code in row["source"]],
+                "essays": homes,
+                "place": f"{FILES[homes[0]]}#{homes[0]}-{row['claim_id']}" if homes else "",
                 "statement": row["statement"],
                 "published": cells.cell(row["published"]),
                 "estimate": cells.amount(row["estimate"], unit, digits=_claim_digits(row, unit)),
@@ -177,8 +233,13 @@ def _tally(claims: Iterable[Mapping[str, Any]]) -> list[tuple[str, str, str, int
     ]
 
 
-def _essay(essay: Essay, claims: list[dict[str, Any]], drawn: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
-    """An essay's walk: figures with the claims they answer, other claims, claims without data.
+def _essay(
+    essay: Essay,
+    claims: list[dict[str, Any]],
+    drawn: Mapping[str, dict[str, Any]],
+    printed: Iterable[dict[str, Any]],
+) -> dict[str, Any]:
+    """An essay's walk: figures with the claims they answer, tables, other claims, claims without data.
 
     A claim is told in full beside the first figure that answers it.
     """
@@ -197,13 +258,19 @@ def _essay(essay: Essay, claims: list[dict[str, Any]], drawn: Mapping[str, dict[
     return {
         "essay": essay,
         "steps": steps,
+        "tables": [
+            item | {"also": [claim for claim in claims if claim["number"] in item["exhibit"].claims]}
+            for item in printed
+            if item["exhibit"].essay == essay.code
+        ],
         "rest": [claim for claim in rest if claim["verdict"] != "no data"],
         "silent": [claim for claim in rest if claim["verdict"] == "no data"],
         "count": len(own),
+        "tally": _tally(own),
     }
 
 
-def _printed(exhibit: TableExhibit, held: Mapping[str, pd.DataFrame]) -> dict[str, Any]:
+def _printed(exhibit: TableExhibit, held: Tables) -> dict[str, Any]:
     import markupsafe
 
     body = exhibit.build(held)
@@ -211,7 +278,7 @@ def _printed(exhibit: TableExhibit, held: Mapping[str, pd.DataFrame]) -> dict[st
     return {"exhibit": exhibit, "view": None if trusted else body, "html": trusted}
 
 
-def _others(held: Mapping[str, pd.DataFrame]) -> list[dict[str, Any]]:
+def _others(held: Tables) -> list[dict[str, Any]]:
     """Result tables without an entry of their own, as they are."""
     known = {"out_claims"} | {name for exhibit in TABLES for name in exhibit.needs}
     return [

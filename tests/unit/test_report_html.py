@@ -1,4 +1,4 @@
-"""The page has what it was given, loads nothing, and is the same bytes each time."""
+"""The pages have what they were given, load nothing, and are the same bytes each time."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import report_frames as frames
 
 from perp_pipeline.report.cells import amount, byte_size, cell, interval, view, window
 from perp_pipeline.report.context import ReportContext, SourceCount, TableCount
-from perp_pipeline.report.html import build_page, write_report
+from perp_pipeline.report.html import Report, build_report, essay_figures, write_report
 
 CONTEXT = ReportContext(
     span="2019-09..2022-06",
@@ -35,8 +35,13 @@ def _tables() -> dict[str, pd.DataFrame]:
 
 
 @pytest.fixture(scope="module")
-def html() -> str:
-    return build_page(_tables(), context=CONTEXT).html
+def report() -> Report:
+    return build_report(_tables(), context=CONTEXT)
+
+
+@pytest.fixture(scope="module")
+def html(report: Report) -> str:
+    return report.pages["report.html"]
 
 
 class _Outline(HTMLParser):
@@ -62,58 +67,76 @@ class _Outline(HTMLParser):
 
 
 @pytest.fixture(scope="module")
-def outline(html: str) -> _Outline:
-    parser = _Outline()
-    parser.feed(html)
-    parser.close()
-    return parser
+def outlines(report: Report) -> dict[str, _Outline]:
+    parsed = {}
+    for name, text in report.pages.items():
+        parsed[name] = _Outline()
+        parsed[name].feed(text)
+        parsed[name].close()
+    return parsed
 
 
-def test_every_claim_has_a_row_and_a_place_in_its_essay(html: str) -> None:
-    assert all(f'href="#{place}"' in html for place in ("B-1", "B-3", "A-46"))
-    assert all(f'id="{place}"' in html for place in ("B-1", "B-3", "A-46"))
-    assert "9.1 %" in html
-    assert "10.95 %</b> a year" in html
-    assert "7.0 to 11.2" in html
-    assert "Missing: swaps." in html
-    assert "Mean of daily differences." in html
+def test_every_claim_has_a_row_and_a_place_on_its_essay_s_page(report: Report, html: str) -> None:
+    assert set(report.pages) == {"report.html", "essay-a.html", "essay-b.html"}
+    for file, place in (("essay-b.html", "B-1"), ("essay-b.html", "B-3"), ("essay-a.html", "A-46")):
+        assert f'href="{file}#{place}"' in html
+        assert f'id="{place}"' in report.pages[file]
+    for page in (html, report.pages["essay-b.html"]):
+        assert "9.1 %" in page
+        assert "10.95 %</b> a year" in page
+        assert "7.0 to 11.2" in page
+    assert "Missing: swaps." in report.pages["essay-a.html"]
+    assert "Mean of daily differences." in report.pages["essay-b.html"]
 
 
-def test_text_from_tables_is_escaped(html: str) -> None:
-    assert "<script" not in html
-    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in html
-    assert "0.0001 * 3 * 365 &amp; no more" in html
+def test_text_from_tables_is_escaped(report: Report) -> None:
+    for page in (report.pages["report.html"], report.pages["essay-b.html"]):
+        assert "<script" not in page
+        assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
+        assert "0.0001 * 3 * 365 &amp; no more" in page
 
 
-def test_the_page_loads_nothing(html: str, outline: _Outline) -> None:
-    for tag, attributes in outline.tags:
-        for name in ("src", "href", "xlink:href", "data", "action", "poster"):
-            target = attributes.get(name)
-            assert target is None or target.startswith("#") or target == "data:,", (tag, target)
-    assert not re.search(r"url\((?!#)", html)
-    assert "@import" not in html
+def test_the_pages_load_nothing(report: Report, outlines: dict[str, _Outline]) -> None:
+    for name, outline in outlines.items():
+        for tag, attributes in outline.tags:
+            loaded = [attributes.get(key) for key in ("src", "data", "action", "poster")]
+            assert not any(loaded), (name, tag, loaded)
+            if tag == "link":
+                assert attributes["href"] == "data:,"
+        assert not re.search(r"url\((?!#)", report.pages[name])
+        assert "@import" not in report.pages[name]
 
 
-def test_ids_are_unique_and_links_lead_somewhere(outline: _Outline) -> None:
-    ids = [attributes["id"] for _, attributes in outline.tags if "id" in attributes]
-    assert len(ids) == len(set(ids))
-    targets = {
-        target[1:]
-        for _, attributes in outline.tags
-        for target in (attributes.get("href"), attributes.get("xlink:href"))
-        if target and target.startswith("#")
+def test_ids_are_unique_and_links_lead_somewhere(report: Report, outlines: dict[str, _Outline]) -> None:
+    ids = {
+        name: [attributes["id"] for _, attributes in outline.tags if "id" in attributes]
+        for name, outline in outlines.items()
     }
-    assert targets <= set(ids)
+    for name, outline in outlines.items():
+        assert len(ids[name]) == len(set(ids[name]))
+        for tag, attributes in outline.tags:
+            target = attributes.get("href") or attributes.get("xlink:href")
+            if not target or tag == "link":
+                continue
+            page, _, anchor = target.partition("#")
+            if page.startswith("tables/"):
+                assert page.removeprefix("tables/") in report.tables
+            else:
+                assert (page or name) in ids, target
+                assert not anchor or anchor in ids[page or name], target
 
 
-def test_it_is_well_formed_and_accessible(outline: _Outline) -> None:
-    assert not outline.open
-    tags = outline.tags
-    assert next(attributes for tag, attributes in tags if tag == "html")["lang"] == "en"
-    drawings = [attributes for tag, attributes in tags if tag == "svg"]
-    assert len(drawings) == 5
-    assert all(one["role"] == "img" and one["aria-labelledby"] for one in drawings)
-    assert all(attributes.get("scope") in ("col", "row") for tag, attributes in tags if tag == "th")
+def test_they_are_well_formed_and_accessible(outlines: dict[str, _Outline]) -> None:
+    drawn = 0
+    for outline in outlines.values():
+        assert not outline.open
+        tags = outline.tags
+        assert next(attributes for tag, attributes in tags if tag == "html")["lang"] == "en"
+        drawings = [attributes for tag, attributes in tags if tag == "svg"]
+        assert all(one["role"] == "img" and one["aria-labelledby"] for one in drawings)
+        assert all(attributes.get("scope") in ("col", "row") for tag, attributes in tags if tag == "th")
+        drawn += len(drawings)
+    assert drawn == 6, "five figures, and the headline on the first page too"
 
 
 def test_the_run_is_told(html: str) -> None:
@@ -124,28 +147,38 @@ def test_the_run_is_told(html: str) -> None:
 
 
 def test_a_simulated_lake_says_so_on_page_and_figures() -> None:
-    page = build_page(_tables(), context=ReportContext(span="2019-09..2022-06", simulated=True))
-    assert "<strong>Simulated market.</strong>" in page.html
-    assert page.html.count("SIMULATED MARKET") == 5
-    assert b"SIMULATED MARKET" in page.figures["averages.svg"]
+    made = build_report(_tables(), context=ReportContext(span="2019-09..2022-06", simulated=True))
+    assert all("<strong>Simulated market.</strong>" in page for page in made.pages.values())
+    pictures = [content for name, content in made.figures.items() if name.endswith(".svg")]
+    assert len(pictures) == 5
+    assert all(b"SIMULATED MARKET" in picture for picture in pictures)
+    for figure in essay_figures(_tables(), simulated=True).values():
+        assert any("SIMULATED MARKET" in text.get_text() for text in figure.texts)
 
 
-def test_a_real_lake_does_not(html: str) -> None:
-    assert "simulat" not in html.lower()
+def test_a_real_lake_does_not(report: Report) -> None:
+    assert not any("simulat" in page.lower() for page in report.pages.values())
+    for figure in essay_figures(_tables()).values():
+        assert not any("SIMULATED" in text.get_text() for text in figure.texts)
 
 
 def test_missing_tables_are_named() -> None:
-    page = build_page({"out_claims": frames.claims()}, context=ReportContext(span="2019-09..2019-10"))
-    assert "out_funding_averages, out_funding_monthly, out_venue_spreads" in page.html
-    assert not page.figures
-    empty = build_page({}, context=ReportContext(span="2019-09..2019-10"))
-    assert "no claims table yet" in empty.html
+    made = build_report({"out_claims": frames.claims()}, context=ReportContext(span="2019-09..2019-10"))
+    named = re.search(r"no rows of them: ([a-z0-9_, ]+)\.", made.pages["report.html"])
+    assert named is not None
+    assert {"out_funding_averages", "out_funding_monthly", "out_venue_spreads"} <= set(
+        named.group(1).split(", ")
+    )
+    assert not made.figures
+    empty = build_report({}, context=ReportContext(span="2019-09..2019-10"))
+    assert set(empty.pages) == {"report.html"}
+    assert "no claims table yet" in empty.pages["report.html"]
 
 
 def test_a_table_without_an_entry_is_printed_as_it_is() -> None:
-    page = build_page({"out_novel": pd.DataFrame({"x": ["deep"]})}, context=ReportContext(span="all"))
-    assert "out_novel" in page.html
-    assert ">deep</th>" in page.html
+    made = build_report({"out_novel": pd.DataFrame({"x": ["deep"]})}, context=ReportContext(span="all"))
+    assert "out_novel" in made.pages["report.html"]
+    assert ">deep</th>" in made.pages["report.html"]
 
 
 def test_files_are_written_and_the_same_each_time(tmp_path: Path) -> None:
@@ -153,7 +186,7 @@ def test_files_are_written_and_the_same_each_time(tmp_path: Path) -> None:
     write_report(_tables(), tmp_path / "b", context=CONTEXT)
     names = sorted(str(path.relative_to(tmp_path / "a")) for path in (tmp_path / "a").rglob("*"))
     assert names == sorted(str(path.relative_to(tmp_path / "b")) for path in (tmp_path / "b").rglob("*"))
-    assert "report.html" in names
+    assert set(first.pages) == {"report.html", "essay-a.html", "essay-b.html"} <= set(names)
     assert len(first.figures) == 10
     for name in names:
         one, other = tmp_path / "a" / name, tmp_path / "b" / name
