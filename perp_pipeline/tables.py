@@ -39,15 +39,7 @@ FUNDING = (
         # neighbours on both sides. No venue is needed: before 2019-09 there is one only, and one may refuse.
         tuple(
             Input(table, before=1, after=1, optional=True)
-            for table in (
-                "raw_binance_funding",
-                "raw_bitmex_funding",
-                "raw_hyperliquid_funding",
-                "raw_bybit_funding",
-                "raw_deribit_funding",
-                "raw_pinned_funding",
-                "raw_bitmex_bucketed",
-            )
+            for table in (*contracts.funding_of_venues(), "raw_bitmex_bucketed")
         ),
         parameters=("universe",),
         chapter="funding",
@@ -191,7 +183,10 @@ REGRESSIONS = (
     Step(
         contracts.get("out_sides"),
         out_sides,
-        (*_whole("core_funding_payments"), *_whole("raw_gmx_open_interest", optional=True)),
+        (
+            *_whole("core_funding_payments"),
+            *_whole("core_premium", "raw_gmx_open_interest", optional=True),
+        ),
         parameters=("periods",),
     ),
     Step(

@@ -37,6 +37,11 @@ def tables() -> dict[str, Contract]:
     return by_name
 
 
+def funding_of_venues() -> tuple[str, ...]:
+    """Raw tables named raw_{venue}_funding: all of them flow into core_funding_payments."""
+    return tuple(name for name in tables() if name.startswith("raw_") and name.endswith("_funding"))
+
+
 def get(name: str) -> Contract:
     """The contract of a table.
 
@@ -49,4 +54,4 @@ def get(name: str) -> Contract:
         raise KeyError(f"no table {name!r}; there are {', '.join(tables())}") from None
 
 
-__all__ = ["Column", "Contract", "RowCheck", "Severity", "get", "tables"]
+__all__ = ["Column", "Contract", "RowCheck", "Severity", "funding_of_venues", "get", "tables"]

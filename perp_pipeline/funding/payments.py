@@ -41,13 +41,10 @@ _COLUMNS = [
 def core_funding_payments(
     *,
     raw_binance_funding: pd.DataFrame,
-    raw_bitmex_funding: pd.DataFrame,
     raw_bitmex_bucketed: pd.DataFrame,
     raw_pinned_funding: pd.DataFrame,
-    raw_hyperliquid_funding: pd.DataFrame | None = None,
-    raw_bybit_funding: pd.DataFrame | None = None,
-    raw_deribit_funding: pd.DataFrame | None = None,
     universe: Path | None = None,
+    **raw_venue_funding: pd.DataFrame,
 ) -> Built:
     """Funding payments of all followed instruments; see the contract of core_funding_payments.
 
@@ -56,15 +53,14 @@ def core_funding_payments(
 
     Args:
         universe: a user's own list of instruments.
+        raw_venue_funding: further tables named raw_{venue}_funding, with the columns symbol, timestamp,
+            interval_hours and rate.
     """
     known = load_universe(universe)
-    rest = {
-        "bitmex": raw_bitmex_funding,
-        "hyperliquid": raw_hyperliquid_funding,
-        "bybit": raw_bybit_funding,
-        "deribit": raw_deribit_funding,
-    }
-    told = [_rest(venue, raw) for venue, raw in rest.items() if raw is not None]
+    told = [
+        _rest(table.removeprefix("raw_").removesuffix("_funding"), raw)
+        for table, raw in raw_venue_funding.items()
+    ]
     rows = pd.concat([_binance(raw_binance_funding), *told, _pinned(raw_pinned_funding)], ignore_index=True)
     rows["paid_at"] = rows.pop("stamp").dt.round("s").astype("datetime64[us, UTC]")
     # Venues first, pinned copies behind them: the stable sort keeps that order within a key.
