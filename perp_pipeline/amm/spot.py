@@ -14,7 +14,7 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 HOUR_US = 3_600_000_000
 VENUES = ("binance", "bitstamp", "gemini", "coinbase", "kraken")
-"""Whose bar is taken where several venues have the hour, best first; others after them by name. One venue that
+"""Whose bar is taken where several venues have the hour, best first; others after them by name. A venue that
 has both tokens comes first: two would put the premium of a dollar token into their ratio."""
 _STALE_HOURS = 12
 
