@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 
 from perp_pipeline.research.averages import at_default
@@ -9,6 +11,7 @@ from perp_pipeline.research.claims.model import (
     POSITIVE,
     Answer,
     Claim,
+    Expected,
     MissingData,
     Part,
     Tables,
@@ -16,6 +19,7 @@ from perp_pipeline.research.claims.model import (
     value,
 )
 from perp_pipeline.research.claims.reading import (
+    attempt,
     estimate_part,
     fact_part,
     gather,
@@ -33,6 +37,7 @@ B_WINDOW = "2019-09..2022-06"
 BINANCE_BTC = ("binance", "BTCUSDT", "funding")
 BITMEX_BTC = ("bitmex", "XBTUSD", "funding")
 CME_X12 = ("cme", "BTC", "calendar_x12")
+DECENTRALISED = ("dydx_v3", "hyperliquid")
 CME_CALENDAR = ("cme", "BTC", "calendar")
 Side = tuple[str, str, str]
 
@@ -130,26 +135,56 @@ def modal_rate(tables: Tables, period: str) -> Answer:
 
 
 def fair_rate(tables: Tables, period: str) -> Answer:
-    """(r_usd - r_eth) / (1 + r_eth) at the lending rates that the essay names."""
+    """(r_usd - r_eth) / (1 + r_eth) at the lending rates that the essay names.
+
+    Shown beside it: what was measured, USDC's mean supply rate on Compound and Aave and, where the lake has
+    ETH's as well, the fair rate from both.
+    """
+    sum_ = sum_part("(0.06 - 0.02) / 1.02", "fraction a year", fair_funding(0.06, 0.02), 0.04, 0.005)
+    measured, missing = attempt(
+        lambda: _fair(tables, "USDC lent on Compound and Aave", "fair_usdc_lending", period, venue="all"),
+        lambda: _fair(tables, "fair rate from measured lending rates", "fair_lending", period, venue="all"),
+    )
     return Answer(
-        (sum_part("(0.06 - 0.02) / 1.02", "fraction a year", fair_funding(0.06, 0.02), 0.04, 0.005),),
-        note="Exactly 3.92 %; 4 % is its rounding. The lending rates are the essay's, not measured.",
+        (sum_, *measured),
+        "Exactly 3.92 %; 4 % is its rounding. The lending rates of the sum are the essay's.",
+        tuple(missing),
     )
 
 
+def _fair(
+    tables: Tables, label: str, method: str, period: str, expected: Expected | None = None, *, venue: str
+) -> Part:
+    """A row of out_fair_funding on ETH."""
+    where = {"base": "ETH", "venue": venue, "method": method, "period": period}
+    return row_part(tables, "out_fair_funding", label, "fraction a year", expected, **where)
+
+
 def above_fair(tables: Tables, period: str) -> Answer:
-    """Average funding of ETH perps less the fair rate from lending rates, out of out_fair_funding."""
+    """Mean ETH funding of decentralised venues less the fair rate of the same days; too high is above zero.
+
+    The fair rate is USDC's lending rate less ETH's (excess_over_lending) where the lake has both. Elsewhere
+    it is the three-month bill with nothing for lending ETH: at most too high a fair rate, so that the true
+    excess is at least the one shown. Shown beside it: the excess over USDC's lending rate, and Binance's.
+    """
+
+    def excess(venue: str) -> Part:
+        try:
+            label = f"{venue} ETH funding minus USDC less ETH lending"
+            return _fair(tables, label, "excess_over_lending", period, POSITIVE, venue=venue)
+        except MissingData:
+            label = f"{venue} ETH funding minus the three-month bill"
+            return _fair(tables, label, "excess_over_dtb3", period, POSITIVE, venue=venue)
+
+    def over_usdc(venue: str) -> Part:
+        label = f"{venue} ETH funding minus USDC lending"
+        return _fair(tables, label, "excess_over_usdc_lending", period, venue=venue)
+
     return gather(
-        lambda: row_part(
-            tables,
-            "out_fair_funding",
-            "ETH funding minus fair rate",
-            "fraction a year",
-            POSITIVE,
-            base="ETH",
-            method="excess_over_lending",
-            period=period,
-        )
+        *(partial(excess, venue) for venue in DECENTRALISED),
+        *(partial(over_usdc, venue) for venue in (*DECENTRALISED, "binance")),
+        note="The default of 10.95 % is far above 3.92 %, but dYdX v3 paid it without a clamp, so that its "
+        "average went with the premium.",
     )
 
 
@@ -203,6 +238,7 @@ CLAIMS = (
         "fraction a year",
         "all",
         fair_rate,
+        ("out_fair_funding",),
         theory=("carry",),
     ),
     Claim(

@@ -2,9 +2,30 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from perp_pipeline.research.claims.averages import B_WINDOW
-from perp_pipeline.research.claims.model import NEGATIVE, Answer, Beyond, Claim, Expected, Part, Tables, value
+from perp_pipeline.research.claims.model import (
+    NEGATIVE,
+    Answer,
+    Beyond,
+    Claim,
+    Expected,
+    MissingData,
+    Part,
+    Tables,
+    value,
+)
 from perp_pipeline.research.claims.reading import gather, row_part, rows
+
+SOURCES = {
+    "gmx_arbitrum": "open interest of GMX by side (raw_gmx_open_interest), which only a gateway has",
+    "gmx_avalanche": "open interest of GMX by side (raw_gmx_open_interest), which only a gateway has",
+    "dydx": "daily volume and locked value of dYdX around the end of its rewards; no source has them",
+    "perp_fi": "funding of perp.fi in 2021 (v1, closed); no source has it",
+    "synthetix": "Synthetix's perpetual and index prices (its subgraph needs a key); no source has them",
+}
+"""What is missing where a venue has no row."""
 
 
 def _side(
@@ -16,6 +37,12 @@ def _side(
     period: str,
     expected: Expected | None,
 ) -> Part:
+    try:
+        rows(tables, "out_sides", venue=venue)
+    except MissingData as lack:
+        if venue not in SOURCES:
+            raise
+        raise MissingData(f"{SOURCES[venue]} ({lack})") from lack
     return row_part(
         tables,
         "out_sides",
@@ -40,8 +67,18 @@ def gmx_traders(tables: Tables, period: str) -> Answer:
 def liquidity_providers_short(tables: Tables, period: str) -> Answer:
     """The LPs' share of open interest that is long on GMX, where they take the other side: below one half."""
     return gather(
-        lambda: _side(
-            tables, "gmx_arbitrum", "all", "lp_share_long", "share", period, Beyond(0.5, above=False)
+        *(
+            partial(
+                _side,
+                tables,
+                f"gmx_{chain}",
+                "all",
+                "lp_share_long",
+                "share",
+                period,
+                Beyond(0.5, above=False),
+            )
+            for chain in ("arbitrum", "avalanche")
         )
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from perp_pipeline.research.claims.model import Answer, Claim, Part, Tables, value
+from perp_pipeline.research.claims.model import Answer, Claim, Expected, Part, Tables, value
 from perp_pipeline.research.claims.reading import gather, row_part, sum_part
 from perp_pipeline.theory import gehr
 from perp_pipeline.theory.carry import fair_funding, forward_ratio
@@ -60,26 +60,32 @@ def flat_price_example(tables: Tables, period: str) -> Answer:
 
 
 def terminal_spread(tables: Tables, period: str) -> Answer:
-    """Spread to spot at the end: Binance's dated BTC futures at delivery, and the perp at the same times.
+    """Mean spread over spot at delivery of Binance's dated BTC and ETH futures: zero if they lock in F - S.
 
-    Mean absolute spreads from out_fair_funding; the future's is published as zero, the perp's as open.
+    Last trade against the mean of spot over the last hour, near the average that a contract delivers at.
+    Shown beside it, of BTC: the perpetual's spread at the same times, its mean size at any time, and what the
+    perpetual leaves open on the way, the lock-in less the cost of the perpetual over the same days.
     """
 
-    def spread(label: str, method: str, expected_zero: bool) -> Part:
-        return row_part(
-            tables,
-            "out_fair_funding",
-            label,
-            "fraction",
-            value(0.0) if expected_zero else None,
-            base="BTC",
-            method=method,
-            period=period,
-        )
+    def row(label: str, base: str, method: str, unit: str, expected: Expected | None = None) -> Part:
+        where = {"base": base, "venue": "binance", "method": method, "period": period}
+        return row_part(tables, "out_fair_funding", label, unit, expected, **where)
 
+    def delivery(base: str) -> Part:
+        label = f"{base} future less spot at delivery"
+        return row(label, base, "terminal_spread_delivery", "fraction", value(0.0))
+
+    a_year = "fraction a year"
     return gather(
-        lambda: spread("delivery future less spot at delivery", "terminal_spread_delivery", True),
-        lambda: spread("perp less spot at the same times", "terminal_spread_perp", False),
+        lambda: delivery("BTC"),
+        lambda: delivery("ETH"),
+        lambda: row("perp less spot at the same times", "BTC", "terminal_spread_perp", "fraction"),
+        lambda: row(
+            "size of the perp's spread at any time", "BTC", "terminal_spread_perp_any_abs", "fraction"
+        ),
+        lambda: row("lock-in", "BTC", "lock_in", a_year),
+        lambda: row("lock-in less what the perp cost", "BTC", "lock_in_less_realised", a_year),
+        note="What the perp leaves open is the funding on the way; its own spread at the end is small.",
     )
 
 
