@@ -95,6 +95,22 @@ HYPERLIQUID: Final = FundingMap("hyperliquid", cap=0.32, payments_per_8h=8)
 HYPERLIQUID_2023: Final = FundingMap("hyperliquid", clamp=0.0003, cap=0.32, payments_per_8h=8)
 """In 2023 the clamp was 0.03 %."""
 
+HYPERLIQUID_UNCLAMPED: Final = FundingMap("hyperliquid", clamp=0.0, cap=0.32, payments_per_8h=8)
+"""From 2023-06-16 to 2023-07-15 the venue's own record shows the premium itself as the rate: 677 payments in
+a row are an eighth of the premium printed beside them, and none is the default."""
+
+ERAS: Final = {
+    "binance": (("2019-01-01T00:00", BINANCE),),
+    "bitmex": (("2016-01-01T00:00", BITMEX),),
+    "hyperliquid": (
+        ("2023-01-01T00:00", HYPERLIQUID_2023),
+        ("2023-06-16T20:30", HYPERLIQUID_UNCLAMPED),
+        ("2023-07-15T02:30", HYPERLIQUID_2023),
+        ("2024-01-01T00:00", HYPERLIQUID),
+    ),
+}
+"""Each venue's maps and the moments (UTC) from which on windows that end are paid by them."""
+
 MAPS: Final = (BINANCE, BITMEX, HYPERLIQUID, HYPERLIQUID_2023)
 
 

@@ -6,7 +6,6 @@ import math
 
 import numpy as np
 
-from perp_pipeline.research.claims.averages import B_WINDOW
 from perp_pipeline.research.claims.model import Answer, Claim, Expected, Part, Tables, value
 from perp_pipeline.research.claims.reading import gather, row_part, sum_part
 from perp_pipeline.theory.funding_map import (
@@ -75,28 +74,31 @@ def eleven_points_more(tables: Tables, period: str) -> Answer:
 
 
 def flat_zone_and_caps(tables: Tables, period: str) -> Answer:
-    """Clamp and interest of Binance's map, fitted to premiums and rates (out_funding_audit).
+    """Clamp and interest of Binance's map, fitted to premiums and rates of BTC (out_premium_precision).
 
-    Compared with the venue's published 0.05 % and 0.01 % per 8 hours; the cap is shown.
+    Compared with the venue's published 0.05 % and 0.01 % per 8 hours. Shown: the slope beyond the flat zone,
+    the share of windows inside it, and the cap, where several rates reached it.
     """
 
-    def fitted(statistic: str, expected: Expected | None) -> Part:
+    def fitted(quantity: str, unit: str, expected: Expected | None) -> Part:
         return row_part(
             tables,
-            "out_funding_audit",
-            f"fitted {statistic}",
-            "fraction per 8 h",
+            "out_premium_precision",
+            f"fitted {quantity}",
+            unit,
             expected,
             venue="binance",
-            symbol="BTCUSDT",
-            statistic=statistic,
+            base="BTC",
+            quantity=quantity,
             period=period,
         )
 
     return gather(
-        lambda: fitted("clamp", value(BINANCE.clamp)),
-        lambda: fitted("interest", value(BINANCE.interest)),
-        lambda: fitted("cap", None),
+        lambda: fitted("clamp", "fraction per 8 h", value(BINANCE.clamp)),
+        lambda: fitted("interest", "fraction per 8 h", value(BINANCE.interest)),
+        lambda: fitted("slope", "1", None),
+        lambda: fitted("share_inside_zone", "share", None),
+        lambda: fitted("cap", "fraction per 8 h", None),
     )
 
 
@@ -188,9 +190,9 @@ CLAIMS = (
         "Premiums inside a flat zone all pay the default, and rates are capped",
         "flat zone, caps",
         "fraction per 8 h",
-        B_WINDOW,
+        "all",
         flat_zone_and_caps,
-        ("out_funding_audit",),
+        ("out_premium_precision",),
     ),
     Claim(
         25,
