@@ -160,6 +160,9 @@ def run(
         periods=tuple(period) if period else None,
         pools=tuple(pool) if pool else None,
     )
+    for path in (settings.archives, settings.universe):
+        if path is not None and not path.is_file():
+            _usage(f"{path}: no such file")
     try:
         reports = _run(console, settings, select or (), span, allow_lost_rows=allow_lost_rows)
     except (UnknownTable, LakeError, ValueError) as error:

@@ -48,7 +48,7 @@ def perp(
 
 def command(*arguments: str | Path) -> list[str]:
     """The command line as a list of words."""
-    return [sys.executable, "-m", "perp_pipeline.cli", *map(str, arguments)]
+    return [sys.executable, "-c", "from perp_pipeline.cli import main; main()", *map(str, arguments)]
 
 
 def clean(environment: dict[str, str]) -> dict[str, str]:
