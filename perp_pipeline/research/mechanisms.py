@@ -68,8 +68,9 @@ def daily_costs(futures: pd.DataFrame, funding: pd.DataFrame, rate_annual: pd.Se
         rate_annual: the reference rate by day (naive), fraction a year.
 
     Returns:
-        time (start of the day, 08:00 UTC), symbol of the future held, and perp, delivery, gehr, shiller:
-        fractions of the day's first spot price. Days on which a price or a payment is missing are left out.
+        time (end of the day, 08:00 UTC, when its cost is known), symbol of the future held, and perp,
+        delivery, gehr, shiller: fractions of the day's first spot price. Days on which a price or a payment
+        is missing are left out.
     """
     path = price_path(futures, funding)
     rows = futures[futures["bar_end"].dt.hour == _DELIVERY_HOUR]
@@ -88,7 +89,7 @@ def daily_costs(futures: pd.DataFrame, funding: pd.DataFrame, rate_annual: pd.Se
     pairs = list(zip(spot, spot_next, rate, strict=True))
     costs = pd.DataFrame(
         {
-            "time": days["bar_end"],
+            "time": end,
             "symbol": days["symbol"],
             "perp": (at["perp"].to_numpy() - spot) - (then["perp"].to_numpy() - spot_next) + paid,
             "delivery": (days["close"].to_numpy() - spot) - kept,
