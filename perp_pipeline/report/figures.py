@@ -9,7 +9,7 @@ import pandas as pd
 from perp_pipeline.contracts.model import Contract
 from perp_pipeline.report.comparisons import averages_figure, spreads_figure
 from perp_pipeline.report.partition import partition_figure
-from perp_pipeline.report.series import ESSAY_PERIOD
+from perp_pipeline.report.series import best_period
 from perp_pipeline.report.style import as_markdown_image, render
 from perp_pipeline.report.timelines import differences_figure, monthly_figure
 
@@ -41,14 +41,9 @@ def table_figure(contract: Contract, frame: pd.DataFrame, *, title: str = "") ->
     if frame.empty:
         return None
     if contract.name == "out_funding_averages":
-        return averages_figure(frame, period=_best_period(frame))
+        return averages_figure(frame, period=best_period(frame))
     if contract.name == "out_venue_spreads":
-        return spreads_figure(frame, period=_best_period(frame))
+        return spreads_figure(frame, period=best_period(frame))
     if contract.name == "out_funding_monthly":
         return monthly_figure(frame, period="all")
     return partition_figure(contract, frame, title=title)
-
-
-def _best_period(frame: pd.DataFrame) -> str:
-    """The essay's window where the table has it, else everything."""
-    return ESSAY_PERIOD if (frame["period"] == ESSAY_PERIOD).any() else "all"

@@ -14,14 +14,14 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MINUS = "\N{MINUS SIGN}"
-_ROW, _LEFT, _RIGHT = 27, 236, 502
-_NUMBERS, _COUNTS = 512, 654
+_ROW, _LEFT, _RIGHT = 27, 236, 492
+_NUMBERS, _COUNTS = 500, 650
 _HEAD, _PANEL_HEAD, _FOOT = 62, 30, 74
 
 
 @dataclass(frozen=True)
 class IntervalRow:
-    """One estimate, in percent.
+    """One estimate, in the figure's unit.
 
     Attributes:
         low, high: ends of the 95 % interval; NaN where there is none.
@@ -36,12 +36,12 @@ class IntervalRow:
     colour: str
     note: str = ""
 
-    @property
-    def numbers(self) -> str:
+    def numbers(self, digits: int = 1) -> str:
         """``14.2 [10.1, 18.3]``."""
         if math.isnan(self.low) or math.isnan(self.high):
-            return number(self.estimate)
-        return f"{number(self.estimate)}  [{number(self.low)}, {number(self.high)}]"
+            return number(self.estimate, digits)
+        ends = f"[{number(self.low, digits)}, {number(self.high, digits)}]"
+        return f"{number(self.estimate, digits)}  {ends}"
 
 
 def number(value: float, digits: int = 1) -> str:
@@ -61,12 +61,15 @@ def interval_figure(
     subtitle: str,
     unit: str,
     footer: str,
+    column: str = "mean  [95 % interval]",
+    digits: int = 1,
 ) -> Figure:
     """Points with 95 % intervals, the numbers beside them, one panel per heading, a shared x axis.
 
     Args:
         panels: heading and rows; an empty panel says that there are no data.
         unit: of the x axis.
+        column: heading of the numbers, which have so many ``digits``.
     """
     heights = [_PANEL_HEAD + _ROW * max(1, len(rows)) for _, rows in panels]
     with house_style():
@@ -76,7 +79,7 @@ def interval_figure(
         for place_in_figure, ((heading, rows), height) in enumerate(zip(panels, heights, strict=True)):
             axes = place(figure, _LEFT, top + _PANEL_HEAD, _RIGHT - _LEFT, height - _PANEL_HEAD)
             axes.set_label(heading)
-            _draw(axes, heading, rows, limits, first=place_in_figure == 0)
+            _draw(axes, heading, rows, limits, digits, column if place_in_figure == 0 else "")
             if place_in_figure == len(panels) - 1:
                 axes.set_xlabel(unit, fontsize=9, loc="left", labelpad=4)
             else:
@@ -95,7 +98,12 @@ def _limits(rows: Sequence[IntervalRow]) -> tuple[float, float]:
 
 
 def _draw(
-    axes: Axes, heading: str, rows: Sequence[IntervalRow], limits: tuple[float, float], first: bool
+    axes: Axes,
+    heading: str,
+    rows: Sequence[IntervalRow],
+    limits: tuple[float, float],
+    digits: int,
+    column: str,
 ) -> None:
     axes.set_xlim(*limits)
     axes.set_ylim(max(1, len(rows)) - 0.5, -0.5)
@@ -104,8 +112,8 @@ def _draw(
     blend = axes.get_yaxis_transform()
     left, numbers, counts = ((x - _LEFT) / (_RIGHT - _LEFT) for x in (12, _NUMBERS, _COUNTS))
     axes.text(left, -0.62, heading, transform=blend, fontweight="bold", va="bottom")
-    if first:
-        for x, text in ((numbers, "mean  [95 % interval]"), (counts, "n")):
+    if column:
+        for x, text in ((numbers, column), (counts, "n")):
             axes.text(x, -0.62, text, transform=blend, va="bottom", fontsize=8.5, color=colour("muted"))
     axes.set_yticks([])
     if not rows:
@@ -115,6 +123,6 @@ def _draw(
             axes.plot([row.low, row.high], [y, y], color=row.colour, linewidth=2.2, solid_capstyle="butt")
         axes.plot([row.estimate], [y], marker="o", markersize=7, color=row.colour, label=row.label)
         axes.text(left, y, row.label, transform=blend, va="center")
-        axes.text(numbers, y, row.numbers, transform=blend, va="center", color=row.colour)
+        axes.text(numbers, y, row.numbers(digits), transform=blend, va="center", color=row.colour)
         said = f"{row.n:,}" + (f", {row.note}" if row.note else "")
         axes.text(counts, y, said, transform=blend, va="center", fontsize=8.5, color=colour("muted"))

@@ -21,6 +21,9 @@ VENUE_NAMES = {
     "dydx": "dYdX",
     "gmx": "GMX",
     "htx": "HTX",
+    "ftx": "FTX",
+    "dydx_v3": "dYdX v3",
+    "perpfi": "perp.fi",
 }
 METHOD_NAMES = {
     "calendar_x12": "calendar × 12",
@@ -78,6 +81,34 @@ def labelled(frame: pd.DataFrame) -> pd.DataFrame:
     )
     by = ["place", "base", "venue", "name", "symbol", "method", "text"]
     return rows.loc[order.sort_values(by, kind="stable").index].reset_index(drop=True)
+
+
+def best_period(frame: pd.DataFrame, wanted: str = ESSAY_PERIOD) -> str:
+    """The window asked for where the table has it, else everything."""
+    return wanted if (frame["period"] == wanted).any() else "all"
+
+
+def leading(
+    frame: pd.DataFrame, venues: tuple[str, ...] = ("binance", "bitmex")
+) -> list[tuple[str, str, str]]:
+    """(venue, base, symbol) of the contracts that small multiples show, in order of display.
+
+    The venues of the essays by default, others where a table has none of them; of several contracts on
+    one base the one with most observations.
+
+    Args:
+        frame: rows of one statistic: venue, base, symbol, n.
+    """
+    rows = frame[frame["base"].isin(BASES)]
+    if rows["venue"].isin(venues).any():
+        rows = rows[rows["venue"].isin(venues)]
+    most = rows.groupby(["venue", "base", "symbol"])["n"].max().reset_index()
+    most["place"] = most["venue"].map(lambda venue: _VENUE_ORDER.get(venue, 5))
+    most = most.sort_values(
+        ["place", "venue", "base", "n", "symbol"], ascending=[True, True, True, False, True]
+    )
+    chosen = most.drop_duplicates(["venue", "base"])
+    return list(chosen[["venue", "base", "symbol"]].itertuples(index=False, name=None))
 
 
 def months_of(column: pd.Series) -> pd.Series:

@@ -35,11 +35,22 @@ COLOURS: dict[str, tuple[str, str]] = {
     "purple": ("#96447f", "#e39acb"),
     "ochre": ("#8a6900", "#e0c04c"),
     "slate": ("#50607a", "#a9b8d0"),
+    "brown": ("#7d4a28", "#d8a483"),
+    "teal": ("#0b7285", "#66d0e0"),
 }
 """Role -> (colour on a light page, colour on a dark page)."""
 
-_VENUES = {"binance": "vermillion", "bitmex": "blue", "cme": "green"}
-_OTHERS = ("purple", "ochre", "slate")
+_VENUES = {
+    "binance": "vermillion",
+    "bitmex": "blue",
+    "cme": "green",
+    "deribit": "purple",
+    "dydx_v3": "ochre",
+    "ftx": "slate",
+    "hyperliquid": "brown",
+    "bybit": "teal",
+}
+_OTHERS = ("purple", "ochre", "slate", "brown", "teal")
 
 _RC: dict[str, object] = {
     "font.family": ["DejaVu Sans"],

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 PAIRS = (("binance", "bitmex"), ("binance", "cme"))
-_LEFT, _RIGHT, _HEAD, _FOOT = 62, 148, 62, 52
+_LEFT, _RIGHT, _HEAD, _FOOT = 62, 158, 62, 52
 
 
 def monthly_figure(
