@@ -18,11 +18,11 @@ import pyarrow.compute as pc
 from perp_pipeline import contracts
 from perp_pipeline.contracts.model import Contract
 from perp_pipeline.graph import Node
-from perp_pipeline.lake import Lake, LakeError, LostRows, PartitionKey, TableMissing
+from perp_pipeline.lake import Lake, LakeError, LostRows, PartitionKey, SchemaMismatch, TableMissing
 from perp_pipeline.lake.kept_out import record_kept_out
 from perp_pipeline.lake.tables import split, to_arrow, to_frame
 from perp_pipeline.months import Span
-from perp_pipeline.quality.results import CheckResult, blocking
+from perp_pipeline.quality.results import CheckResult, blocking, merged
 from perp_pipeline.quality.suites import audit
 from perp_pipeline.settings import Settings
 from perp_pipeline.sources.errors import SourceError
@@ -137,33 +137,48 @@ def run_many(
 
 
 def _download(node: Node, span: Span, context: Context, report: StepReport) -> None:
-    frames = [
-        frame
-        for dataset in node.datasets
-        for frame in dataset.fetch(context.http, span, context.now)
-        if not frame.empty
-    ]
-    if not frames:
+    parts = [Span(month, month) for month in span] if node.contract.large else [span]
+    for part in parts:
+        frames = [
+            frame
+            for dataset in node.datasets
+            for frame in dataset.fetch(context.http, part, context.now)
+            if not frame.empty
+        ]
+        if frames:
+            frame = pd.concat(frames, ignore_index=True) if len(frames) > 1 else frames[0]
+            _publish(node.contract, frame, part, context, report)
+    if not report.rows:
         report.note = f"the source has no rows for {span}"
-        return
-    frame = pd.concat(frames, ignore_index=True) if len(frames) > 1 else frames[0]
-    _publish(node.contract, frame, span, context, report)
 
 
 def _build(step: Step, span: Span, context: Context, report: StepReport) -> None:
     span = _reaching_back(step, span, context.lake)
-    frames = {item.table: _load(item, span, context) for item in step.inputs}
-    needed = [item for item in step.inputs if not item.optional]
-    if needed and all(frames[item.table].empty for item in needed):
-        report.note = f"no input rows for {span}"
-        return
     parameters = {name: getattr(context.settings, name) for name in step.parameters}
-    built = step.build(**frames, **parameters)
-    if isinstance(built, Built):
-        report.dropped = built.dropped
-        built = built.frame
-        record_kept_out(context.lake, step.output.name, report.dropped)
-    _publish(step.output, built, span, context, report)
+    parts = [Span(month, month) for month in span] if step.output.large else [span]
+    for part in parts:
+        if step.output.large and not _fed(step, part, context.lake):
+            continue
+        frames = {item.table: _load(item, part, context) for item in step.inputs}
+        if step.inputs and all(frames[item.table].empty for item in step.inputs if not item.beside):
+            continue
+        built = step.build(**frames, **parameters)
+        if isinstance(built, Built):
+            report.dropped = pd.concat([report.dropped, built.dropped], ignore_index=True)
+            record_kept_out(context.lake, step.output.name, built.dropped)
+            built = built.frame
+        _publish(step.output, built, part, context, report)
+    if not report.checks:
+        report.note = f"no input rows for {span}"
+
+
+def _fed(step: Step, part: Span, lake: Lake) -> bool:
+    """True where the lake has some partition that the step would be built from."""
+    return any(
+        lake.partitions(contracts.get(item.table), part.widened(item.before, item.after))
+        for item in step.inputs
+        if not item.beside
+    )
 
 
 def _reaching_back(step: Step, span: Span, lake: Lake) -> Span:
@@ -192,21 +207,23 @@ def _load(item: Input, span: Span, context: Context) -> pd.DataFrame:
 def _publish(
     contract: Contract, frame: pd.DataFrame, span: Span, context: Context, report: StepReport
 ) -> None:
-    table = to_arrow(contract, frame)
+    table = _cast(contract, frame, context)
     if contract.time is not None:
         table = _within(contract, table, span)
-    report.rows = len(table)
-    report.checks = audit(contract, table)
+    checks = audit(contract, table)
+    report.rows += len(table)
+    report.checks = merged(report.checks, checks)
     if contract.time is not None and len(table):
         bounds = pc.min_max(table.column(contract.time)).as_py()
-        report.first, report.last = bounds["min"], bounds["max"]
-    failures = blocking(report.checks)
+        report.first = min(filter(None, (report.first, bounds["min"])))
+        report.last = max(filter(None, (report.last, bounds["max"])))
+    failures = blocking(checks)
     bad = _rejected(contract, table, failures)
     reason = "\n".join(failure.describe(contract) for failure in failures)
     for key, part in split(contract, table):
         if key in bad:
             context.lake.quarantine(contract, part, key, reason, context.now)
-    report.rejected = sorted(bad)
+    report.rejected += sorted(bad)
     if failures and not bad:
         raise RejectedTable(reason)
     commit = context.lake.commit(
@@ -214,17 +231,34 @@ def _publish(
         table,
         now=context.now,
         span=span if contract.time is not None else None,
+        scope=_scope(contract, context.settings),
         hold_back=bad,
         allow_lost_rows=context.allow_lost_rows,
     )
-    report.written, report.unchanged = commit.written, commit.unchanged
+    report.written += commit.written
+    report.unchanged += commit.unchanged
     if bad:
         raise RejectedTable(
             f"{reason}\nKept out (see _quarantine): {', '.join(map(str, sorted(bad))) or 'all'}"
         )
     if commit.refused:
-        report.rejected = sorted(commit.refused)
+        report.rejected += sorted(commit.refused)
         raise LostRows("\n".join(commit.refused.values()))
+
+
+def _cast(contract: Contract, frame: pd.DataFrame, context: Context) -> pa.Table:
+    try:
+        return to_arrow(contract, frame)
+    except SchemaMismatch as error:
+        context.lake.quarantine_frame(contract, frame, str(error), context.now)
+        raise
+
+
+def _scope(contract: Contract, settings: Settings) -> dict[str, set[str]]:
+    """What a run of chosen pools claims to cover: their partitions and no others'."""
+    if not settings.pools or "pool" not in contract.partition_by or contract.layer != "raw":
+        return {}
+    return {"pool": {label.lower().partition(":")[2] for label in settings.pools}}
 
 
 def _within(contract: Contract, table: pa.Table, span: Span) -> pa.Table:

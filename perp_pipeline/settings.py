@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +15,13 @@ ENVIRONMENT = {
     "gateway": "PERP_GATEWAY",
     "archives": "PERP_ARCHIVES",
     "universe": "PERP_UNIVERSE",
-    "eth_rpc_url": "ETH_RPC_URL",
+    "pool_registry": "PERP_POOLS",
     "premium_intervals": "PERP_PREMIUM_INTERVALS",
 }
 """Settings that an environment variable may give; a command-line option wins over it."""
+
+RPC_SUFFIX = "_RPC_URL"
+"""How the environment variables that hold a node's address end; pools.toml names one per chain."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +35,9 @@ class Settings:
         archives: a TOML file with pinned archives of the user's own.
         universe: a TOML file with instruments of the user's own.
         periods: periods asked for beside the standard ones (2021-02, 2019-09..2022-06).
-        eth_rpc_url: JSON-RPC address of an Ethereum node, for the AMM tables.
+        rpc_urls: JSON-RPC addresses of nodes by the name of their environment variable (ETH_RPC_URL,
+            ARBITRUM_RPC_URL, ...), for the AMM tables. There is no default: a node's address may hold a key.
+        pool_registry: a TOML file with chains and pools of the user's own.
         premium_intervals: bars of Binance's premium index to follow (1m, 5m, 15m, 1h, 4h, 8h).
         pools: pools to follow, as ``chain:0x...``; the registry's by default.
     """
@@ -43,7 +48,8 @@ class Settings:
     archives: Path | None = None
     universe: Path | None = None
     periods: tuple[str, ...] = ()
-    eth_rpc_url: str | None = None
+    rpc_urls: Mapping[str, str] = field(default_factory=dict)
+    pool_registry: Path | None = None
     premium_intervals: tuple[str, ...] = ("1h", "8h")
     pools: tuple[str, ...] = ()
 
@@ -55,11 +61,12 @@ class Settings:
         for name, variable in ENVIRONMENT.items():
             if source.get(variable):
                 text = source[variable]
-                if name in ("archives", "universe"):
+                if name in ("archives", "universe", "pool_registry"):
                     values[name] = Path(text)
                 elif name == "premium_intervals":
                     values[name] = tuple(part.strip() for part in text.split(","))
                 else:
                     values[name] = text
+        values["rpc_urls"] = {name: url for name, url in source.items() if name.endswith(RPC_SUFFIX) and url}
         values |= {name: value for name, value in overrides.items() if value is not None}
         return replace(cls(), **values)

@@ -33,6 +33,7 @@ class Input:
         before, after: months of context read on either side of the months being built.
         whole: read the table's whole history, whatever the months.
         optional: a lake without the table gives an empty frame rather than an error.
+        beside: it only accompanies the others: without their rows there is nothing to build.
     """
 
     table: str
@@ -40,6 +41,7 @@ class Input:
     after: int = 0
     whole: bool = False
     optional: bool = False
+    beside: bool = False
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from perp_pipeline import contracts
+from perp_pipeline.amm.steps import AMM
 from perp_pipeline.funding.grid import core_funding_8h, core_funding_daily
 from perp_pipeline.funding.payments import core_funding_payments
 from perp_pipeline.funding.premium import core_premium
@@ -12,6 +13,7 @@ from perp_pipeline.futures.implied import core_cme_implied
 from perp_pipeline.futures.reference_rates import core_reference_rates
 from perp_pipeline.prices.returns import core_returns_8h
 from perp_pipeline.prices.spot import core_spot_1h
+from perp_pipeline.research.amm_profit import out_amm_profit_per_volume
 from perp_pipeline.research.averages import out_funding_averages, out_funding_monthly
 from perp_pipeline.research.claims import out_claims, tables_needed
 from perp_pipeline.research.fair_funding import out_fair_funding
@@ -216,7 +218,17 @@ PREMIUM = (
     Step(contracts.get("out_funding_audit"), out_funding_audit, _PREMIUM_INPUTS, parameters=("periods",)),
 )
 
-BUILT = (*FUNDING, *RATES, *RESULTS, *REGRESSIONS, *PREMIUM)
+AMM_RESULTS = (
+    Step(
+        contracts.get("out_amm_profit_per_volume"),
+        out_amm_profit_per_volume,
+        _whole("core_amm_pool_day", "core_amm_marks", optional=True),
+        parameters=("periods",),
+        chapter="amm",
+    ),
+)
+
+BUILT = (*FUNDING, *RATES, *RESULTS, *REGRESSIONS, *PREMIUM, *AMM, *AMM_RESULTS)
 
 CLAIMS = Step(
     contracts.get("out_claims"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from perp_pipeline.amm import conservation, decode, marks, minutes, pool_day, profit, snapshots
+from perp_pipeline.amm import conservation, decode, marks, minutes, pool_day, snapshots
 from perp_pipeline.amm.pools import PoolFacts, by_pool, pool_facts
 from perp_pipeline.amm.spot import spot_by_base
 from perp_pipeline.contracts.model import Contract
@@ -121,15 +121,6 @@ def core_amm_marks(
         for key, days in by_pool(core_amm_pool_day)
     ]
     return _joined(frames, _contract("core_amm_marks"))
-
-
-def out_amm_profit_per_volume(
-    *, core_amm_pool_day: pd.DataFrame, core_amm_marks: pd.DataFrame, periods: tuple[str, ...] = ()
-) -> pd.DataFrame:
-    """Profit in basis points of volume, by pool, numeraire, mark and period."""
-    if core_amm_pool_day.empty or core_amm_marks.empty:
-        return _joined([], _contract("out_amm_profit_per_volume"))
-    return profit.profit_per_volume(core_amm_pool_day, core_amm_marks, periods)
 
 
 def _contract(name: str) -> Contract:

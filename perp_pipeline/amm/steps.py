@@ -7,7 +7,7 @@ from perp_pipeline.amm import build
 from perp_pipeline.steps import Input, Step
 
 # The pool's constants, and the protocol's switches, hold beyond their month.
-_DAYS = Input("raw_amm_days", whole=True, optional=True)
+_DAYS = Input("raw_amm_days", whole=True, optional=True, beside=True)
 _LOGS = (Input("raw_eth_logs", optional=True), _DAYS)
 
 AMM = (
@@ -31,7 +31,7 @@ AMM = (
         (
             Input("core_amm_swaps", optional=True),
             Input("raw_amm_minutes", optional=True),
-            Input("core_amm_fee_protocol", whole=True, optional=True),
+            Input("core_amm_fee_protocol", whole=True, optional=True, beside=True),
             _DAYS,
         ),
         chapter="amm",
@@ -44,7 +44,7 @@ AMM = (
             Input("core_amm_minutes", before=1, optional=True),
             Input("raw_amm_snapshots", before=1, optional=True),
             _DAYS,
-            Input("core_spot_1h", before=1, after=1, optional=True),
+            Input("core_spot_1h", before=1, after=1, optional=True, beside=True),
         ),
         chapter="amm",
     ),
@@ -56,18 +56,8 @@ AMM = (
             Input("core_amm_minutes", after=1, optional=True),
             Input("core_amm_pool_day", after=1, optional=True),
             _DAYS,
-            Input("core_spot_1h", before=1, after=1, optional=True),
+            Input("core_spot_1h", before=1, after=1, optional=True, beside=True),
         ),
-        chapter="amm",
-    ),
-    Step(
-        contracts.get("out_amm_profit_per_volume"),
-        build.out_amm_profit_per_volume,
-        (
-            Input("core_amm_pool_day", whole=True, optional=True),
-            Input("core_amm_marks", whole=True, optional=True),
-        ),
-        parameters=("periods",),
         chapter="amm",
     ),
 )

@@ -63,6 +63,7 @@ CORE_AMM_MINUTES = Contract(
     partition_by=PARTS,
     checks=(positive("price"), amm_checks.BUYS_AND_SELLS, amm_checks.FEES_COVER_PROTOCOL),
     may_be_empty=True,
+    large=True,
 )
 
 CORE_AMM_POOL_DAY = Contract(
@@ -147,6 +148,7 @@ CORE_AMM_POOL_DAY = Contract(
         amm_checks.FEES_WITHIN_VOLUME,
     ),
     may_be_empty=True,
+    large=True,
 )
 
 CORE_AMM_MARKS = Contract(
@@ -176,6 +178,7 @@ CORE_AMM_MARKS = Contract(
     time="day",
     partition_by=PARTS,
     may_be_empty=True,
+    large=True,
 )
 
 OUT_AMM_PROFIT_PER_VOLUME = Contract(

@@ -55,6 +55,7 @@ CORE_AMM_SWAPS = Contract(
         amm_checks.AMOUNTS_MATCH_MOVE,
     ),
     may_be_empty=True,
+    large=True,
 )
 
 CORE_AMM_LIQUIDITY = Contract(
@@ -117,6 +118,7 @@ CORE_AMM_LIQUIDITY = Contract(
     time="time",
     partition_by=PARTS,
     may_be_empty=True,
+    large=True,
 )
 
 CORE_AMM_FEE_PROTOCOL = Contract(
@@ -138,6 +140,7 @@ CORE_AMM_FEE_PROTOCOL = Contract(
     time="time",
     partition_by=PARTS,
     may_be_empty=True,
+    large=True,
 )
 
 CORE_AMM_FLOWS = Contract(
@@ -167,6 +170,7 @@ CORE_AMM_FLOWS = Contract(
     partition_by=PARTS,
     checks=(amm_checks.CONSERVED,),
     may_be_empty=True,
+    large=True,
 )
 
 TABLES: Final = (CORE_AMM_SWAPS, CORE_AMM_LIQUIDITY, CORE_AMM_FEE_PROTOCOL, CORE_AMM_FLOWS)

@@ -34,6 +34,7 @@ RAW_ETH_LOGS = Contract(
     ),
     grain="one log",
     key=("chain", "pool", "block_number", "log_index"),
+    large=True,
     columns=(
         CHAIN,
         POOL,
@@ -119,6 +120,7 @@ RAW_AMM_MINUTES = Contract(
     doc="Minute files of v3 pools as demeter writes them. A minute without swaps repeats the tick before it.",
     grain="one pool and minute",
     key=("chain", "pool", "minute"),
+    large=True,
     columns=(
         CHAIN,
         POOL,

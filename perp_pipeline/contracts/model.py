@@ -90,6 +90,7 @@ class Contract:
         time: the column whose UTC month is the partition, or None for a table written whole.
         partition_by: columns that become hive directories above ``month=`` (kept in the path only).
         may_be_empty: an empty table is a legitimate result.
+        large: it is made one month at a time, so that memory is bounded by a month.
     """
 
     name: str
@@ -101,6 +102,7 @@ class Contract:
     partition_by: tuple[str, ...] = ()
     checks: tuple[RowCheck, ...] = ()
     may_be_empty: bool = False
+    large: bool = False
     _by_name: dict[str, Column] = field(init=False, repr=False, compare=False, hash=False)
 
     def __post_init__(self) -> None:

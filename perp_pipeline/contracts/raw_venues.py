@@ -8,7 +8,11 @@ from perp_pipeline.contracts.raw_funding import INTERVALS
 
 _SOURCE = (
     Column("source_url", "string", "Address that the body came from."),
-    Column("download_sha256", "string", "SHA-256 of the body, in hex."),
+    Column(
+        "download_sha256",
+        "string",
+        "SHA-256 of the body, in hex; of Bybit's and Deribit's as sorted JSON without the time of the answer.",
+    ),
 )
 
 

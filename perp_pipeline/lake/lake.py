@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -129,7 +129,7 @@ class Lake:
         *,
         now: datetime,
         span: Span | None = None,
-        scope: Mapping[str, str] | None = None,
+        scope: Mapping[str, Collection[str]] | None = None,
         hold_back: frozenset[PartitionKey] = frozenset(),
         allow_lost_rows: bool = False,
     ) -> Commit:
@@ -142,7 +142,7 @@ class Lake:
             table: by the contract's schema, sorted by key (:func:`~perp_pipeline.lake.tables.to_arrow`).
             span: the months that ``table`` claims to cover; a closed month that is in the lake but not
                 in the table counts as lost.
-            scope: partition values that ``table`` claims to cover (one pool, one venue).
+            scope: partition values that ``table`` claims to cover (some pools, one venue); all by default.
             hold_back: partitions that failed their audit: neither written nor counted as lost.
             allow_lost_rows: let a closed month shrink.
         """
@@ -184,17 +184,14 @@ class Lake:
     ) -> UPath:
         """Keep a rejected partition, with the reason beside it, out of every reader's way."""
         content = to_parquet(contract, table, audited=False)
-        folder = self.root / QUARANTINE / contract.name / (str(key).replace("/", ",") or "all")
-        folder = folder / hashlib.sha256(content).hexdigest()[:16]
-        files.put(self.root, folder / "rejected.parquet", content)
-        note = {
-            "table": contract.name,
-            "partition": str(key),
-            "reason": reason,
-            "rejected_at": now.isoformat(),
-        }
-        files.put(self.root, folder / "reason.json", json.dumps(note, indent=1).encode())
-        return folder
+        return self._keep(contract, str(key).replace("/", ",") or "all", content, reason, now)
+
+    def quarantine_frame(self, contract: Contract, frame: pd.DataFrame, reason: str, now: datetime) -> UPath:
+        """Keep a frame that does not fit its contract's schema, its values as text."""
+        table = pa.Table.from_pandas(frame.astype(str), preserve_index=False)
+        sink = pa.BufferOutputStream()
+        pq.write_table(table, sink, compression="zstd")
+        return self._keep(contract, "schema", sink.getvalue().to_pybytes(), reason, now)
 
     def market(self) -> str | None:
         """``real``, or ``simulated seed N``; None for a lake that nothing was written to."""
@@ -214,6 +211,13 @@ class Lake:
             raise LakeError(
                 f"{self.root} holds {held} data, this run makes {market} data. Remedy: name another --lake."
             )
+
+    def _keep(self, contract: Contract, part: str, content: bytes, reason: str, now: datetime) -> UPath:
+        folder = self.root / QUARANTINE / contract.name / part / hashlib.sha256(content).hexdigest()[:16]
+        files.put(self.root, folder / "rejected.parquet", content)
+        note = {"table": contract.name, "partition": part, "reason": reason, "rejected_at": now.isoformat()}
+        files.put(self.root, folder / "reason.json", json.dumps(note, indent=1).encode())
+        return folder
 
     def _lost(self, contract: Contract, path: UPath, part: pa.Table) -> pd.DataFrame:
         names = [name for name in contract.key if name not in contract.partition_by]

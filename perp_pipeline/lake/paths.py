@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from urllib.parse import quote, unquote
 
@@ -29,10 +29,9 @@ class PartitionKey:
         text = dict(self.values).get(MONTH, NO_VALUE)
         return None if text == NO_VALUE else Month.parse(text)
 
-    def matches(self, scope: Mapping[str, str]) -> bool:
-        """True where no value of the partition contradicts ``scope``."""
-        own = dict(self.values)
-        return all(own.get(name, value) == value for name, value in scope.items())
+    def matches(self, scope: Mapping[str, Collection[str]]) -> bool:
+        """True where each value of the partition is among those that ``scope`` allows for its name."""
+        return all(value in scope[name] for name, value in self.values if name in scope)
 
     def __str__(self) -> str:
         return "/".join(f"{name}={quote(value, safe='')}" for name, value in self.values)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
@@ -47,3 +47,19 @@ class CheckResult:
 def blocking(results: Sequence[CheckResult]) -> list[CheckResult]:
     """The results that keep rows from being published."""
     return [result for result in results if result.blocks]
+
+
+def merged(before: Sequence[CheckResult], after: Sequence[CheckResult]) -> list[CheckResult]:
+    """Results of one suite on two parts of a table, as of the whole."""
+    earlier = {result.name: result for result in before}
+    return [_joined(earlier[result.name], result) if result.name in earlier else result for result in after]
+
+
+def _joined(one: CheckResult, other: CheckResult) -> CheckResult:
+    failing = [result.failing for result in (one, other) if not result.failing.empty]
+    return replace(
+        other,
+        passed=one.passed and other.passed,
+        n_failing=one.n_failing + other.n_failing,
+        failing=pd.concat(failing) if failing else other.failing,
+    )

@@ -25,6 +25,7 @@ def datasets(
         archives: pinned archives in place of the declared list and the user's.
         universe: instruments in place of the declared list and the user's.
     """
+    from perp_pipeline.sources.amm import amm_datasets
     from perp_pipeline.sources.binance import BinanceFunding, BinanceSpot
     from perp_pipeline.sources.binance_futures import BinanceFuturesKlines
     from perp_pipeline.sources.binance_premium import BinancePremium
@@ -63,4 +64,10 @@ def datasets(
         LendingArchives(pinned),
         DefiLlamaYields(),
         OpenInterestArchives(pinned),
+        *amm_datasets(
+            settings.pools,
+            settings.rpc_urls,
+            registry=settings.pool_registry,
+            archives=None if archives is None else (),
+        ),
     )

@@ -23,17 +23,21 @@ def amm_datasets(
     """The datasets of raw_eth_logs, raw_amm_days, raw_amm_minutes and raw_amm_snapshots.
 
     Args:
-        labels: pools as ``chain:0x...``; all declared ones without. rpc_urls: node address by chain.
-        Declared pools of a chain without one are left out; a pool asked for by
-            name fails with the setting that is missing.
+        labels: pools as ``chain:0x...``; all declared ones without.
+        rpc_urls: node address by the setting that the chain names (``ETH_RPC_URL``). Declared pools of a
+            chain without one are left out; a pool asked for by name fails with the setting that is missing.
         registry: a pools file of the user's own.
         archives: in place of the declared minute files and snapshots.
 
     Raises:
         ValueError: a label or a file is malformed.
     """
-    urls = dict(rpc_urls or {})
     known = load_registry(registry)
+    urls = {
+        chain.name: url
+        for chain in known.chains.values()
+        if (url := (rpc_urls or {}).get(chain.rpc_setting)) is not None
+    }
     pools = known.select(labels)
     listed = amm_archives.load_archives() if archives is None else archives
     in_files = {(archive.chain, archive.pool) for archive in listed}

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from perp_pipeline import contracts
-from perp_pipeline.amm.profit import block_days, bootstrap_weights, profit_per_volume, ratio_bp
 from perp_pipeline.lake.tables import to_frame
+from perp_pipeline.research.amm_profit import block_days, bootstrap_weights, profit_per_volume, ratio_bp
 
 
 def _days(n: int, seed: int = 0) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -113,7 +113,7 @@ def test_a_closed_month_cannot_vanish_but_other_scopes_are_left_alone(lake: Lake
     only_a = to_arrow(RATES, frame(("a",)))
     refused = lake.commit(RATES, only_a, now=NOW, span=SPAN).refused
     assert sorted(map(str, refused)) == ["venue=b/month=2020-01", "venue=b/month=2020-02"]
-    assert lake.commit(RATES, only_a, now=NOW, span=SPAN, scope={"venue": "a"}).refused == {}
+    assert lake.commit(RATES, only_a, now=NOW, span=SPAN, scope={"venue": {"a"}}).refused == {}
 
 
 def test_a_refresh_may_correct_and_add_rows(lake: Lake) -> None:

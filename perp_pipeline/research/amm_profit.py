@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from perp_pipeline.contracts.amm import OUT_AMM_PROFIT_PER_VOLUME
 from perp_pipeline.research.periods import slice_period, standard_periods
 
 Floats = npt.NDArray[np.float64]
@@ -40,6 +41,19 @@ def bootstrap_weights(n: int) -> Floats:
     weights = np.zeros((REPLICATES, n))
     np.add.at(weights, (np.arange(REPLICATES)[:, None], drawn), 1.0)
     return weights
+
+
+def out_amm_profit_per_volume(
+    *, core_amm_pool_day: pd.DataFrame, core_amm_marks: pd.DataFrame, periods: Iterable[str] = ()
+) -> pd.DataFrame:
+    """Profit in basis points of volume, by pool, numeraire, mark and period.
+
+    Args:
+        periods: periods wanted beside the standard ones.
+    """
+    if core_amm_pool_day.empty or core_amm_marks.empty:
+        return pd.DataFrame(columns=[column.name for column in OUT_AMM_PROFIT_PER_VOLUME.columns])
+    return profit_per_volume(core_amm_pool_day, core_amm_marks, periods)
 
 
 def profit_per_volume(
