@@ -63,6 +63,7 @@ def bybit_funding(universe: Universe, gaps: KnownGaps) -> RestFunding:
         parse_bybit_funding,
         lambda times: np.full(len(times), _EIGHT_HOURS),
         timedelta(days=31),
+        clock=("time",),
     )
 
 

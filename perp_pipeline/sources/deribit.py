@@ -62,6 +62,7 @@ def deribit_funding(universe: Universe, gaps: KnownGaps) -> RestFunding:
         parse_deribit_funding,
         lambda times: np.full(len(times), _HOUR),
         timedelta(hours=PAGE),
+        clock=("usIn", "usOut", "usDiff"),
     )
 
 

@@ -36,6 +36,7 @@ class RestFunding:
         parse: rows of an answer for a symbol, ascending, with all columns but symbol and provenance.
         steps: how far each payment may be from the one before it.
         longest: the longest span whose rows fit one answer.
+        clock: members of an answer that say when it was given.
         ascending: an answer without an end begins with the oldest rows, so that it shows where the history
             begins.
     """
@@ -49,6 +50,7 @@ class RestFunding:
     steps: Steps
     longest: timedelta
     ascending: bool = False
+    clock: tuple[str, ...] = ()
 
     def fetch(self, http: Http, span: Span, now: datetime) -> Iterator[pd.DataFrame]:
         """Frames by symbol and month; see :class:`~perp_pipeline.sources.base.Dataset`."""
@@ -74,6 +76,7 @@ class RestFunding:
                 self.steps,
                 "timestamp",
                 label,
+                clock=self.clock,
             )
 
         def probe(start: datetime, end: datetime) -> int | None:

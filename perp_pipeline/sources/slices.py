@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -72,6 +74,7 @@ def fetch_slices(
     time: str,
     label: str,
     bar: timedelta = timedelta(0),
+    clock: tuple[str, ...] = (),
 ) -> MonthRows:
     """A month asked for in parts, each checked, and seen to join up.
 
@@ -81,6 +84,7 @@ def fetch_slices(
         parse: rows of an answer in time order, with the column ``time``.
         label: venue and table, for messages.
         bar: length of the bars that rows are; one that was still running is left out.
+        clock: members of an answer's envelope that say when it was given; see :func:`without_clock`.
 
     Raises:
         IncompleteBody: a part is not whole, or parts do not join; the bodies are set aside.
@@ -108,9 +112,21 @@ def fetch_slices(
                 raise IncompleteBody(f"{what}: {problem}, between two answers. Run again to ask anew")
         last = int(times[-1])
         edges += [int(allowed[0]), int(allowed[-1])]
-        frames.append(signed(frame, body, symbol=window.listed.symbol))
+        frames.append(signed(frame, without_clock(body, clock), symbol=window.listed.symbol))
     whole = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
     return MonthRows(whole, tuple(requests), *((edges[0], edges[-1]) if edges else ()))
+
+
+def without_clock(body: Body, clock: tuple[str, ...]) -> Body:
+    """The body under the digest of what it says, whenever it was said.
+
+    Some venues print the time of the answer beside the rows: the same question is then never answered with
+    the same bytes, and a table that carried their digest could not be rebuilt from a second download.
+    """
+    if not clock:
+        return body
+    answer = {name: part for name, part in json.loads(body.content).items() if name not in clock}
+    return replace(body, sha256=hashlib.sha256(json.dumps(answer, sort_keys=True).encode()).hexdigest())
 
 
 def _fetch(
