@@ -98,7 +98,10 @@ def simulated_universe(market: SimulatedMarket) -> Universe:
             entry
             for entry in declared.bars
             if (entry.market == "spot" and (entry.venue, entry.symbol) in spot)
-            or (entry.venue == "bitmex" and (entry.venue, entry.symbol) in perps)
+            or (
+                (entry.venue == "bitmex" or entry.market == "premium")
+                and (entry.venue, entry.symbol) in perps
+            )
         ),
         declared.announced_ahead,
     )

@@ -10,6 +10,7 @@ import pytest
 from perp_pipeline.months import Span
 from perp_pipeline.simulation import open_market
 from perp_pipeline.sources.binance import BinanceFunding, BinanceSpot
+from perp_pipeline.sources.binance_premium import BinancePremium
 from perp_pipeline.sources.bitmex import BitmexBucketed, BitmexFunding
 from perp_pipeline.sources.cme import FuturesArchives
 from perp_pipeline.sources.cryptodatadownload import CandleArchives
@@ -33,6 +34,7 @@ def test_every_source_downloads_the_simulated_market(tmp_path: Path, months: tup
         PinnedFunding(archives),
         BitmexBucketed(universe, gaps),
         BinanceSpot(universe, gaps),
+        BinancePremium(universe, gaps),
         CandleArchives(archives),
         FuturesArchives(archives),
         FredSeries(),
