@@ -1,21 +1,31 @@
 """Tables as Dagster assets: one thin asset per node of the graph, all running the library's own step."""
 
+import hashlib
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
 import dagster as dg
 
+from perp_pipeline.contracts.model import Contract
 from perp_pipeline.graph import Node
 from perp_pipeline.months import FIRST_MONTH, Month, Span
 from perp_pipeline.orchestration.checks import check_results, check_specs
-from perp_pipeline.orchestration.describe import column_schema, materialization_metadata
+from perp_pipeline.orchestration.describe import column_schema, materialization_metadata, rows_by_month
 from perp_pipeline.orchestration.partitions import MONTHS, mapping, span_of
 from perp_pipeline.orchestration.resources import Pipeline
 from perp_pipeline.runner import StepFailed, run_node
+from perp_pipeline.sources.errors import TransientError
 
 OWNERS = ["team:data"]
+POOL = "perp_lake"
+"""Concurrency pool of everything that writes the lake: dagster.yaml lets one run at a time hold it."""
+
 FRESHNESS = dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=50), warn_window=timedelta(hours=26))
+ASK_AGAIN = dg.RetryPolicy(
+    max_retries=2, delay=120, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS
+)
+"""For downloads whose venue is still down after the HTTP client's own retries."""
 
 
 def asset_key(table: str) -> dg.AssetKey:
@@ -28,7 +38,8 @@ def table_asset(node: Node, nodes: dict[str, Node]) -> dg.AssetsDefinition:
     """The asset of one table.
 
     Audit comes before publication, inside the asset: a table that fails a blocking check is not
-    published, its checks are reported with the failing rows, and the asset fails without retries.
+    published, its checks are reported with the failing rows, and the asset fails. A download is
+    tried again where the cause may pass (:class:`TransientError`), nothing else is.
     """
     contract = node.contract
     key = asset_key(node.name)
@@ -58,6 +69,9 @@ def table_asset(node: Node, nodes: dict[str, Node]) -> dg.AssetsDefinition:
         backfill_policy=dg.BackfillPolicy.single_run() if by_month else None,
         check_specs=check_specs(contract, key),
         freshness_policy=FRESHNESS,
+        code_version=_version(contract),
+        retry_policy=ASK_AGAIN if node.step is None else None,
+        pool=POOL,
     )
     def build(
         context: dg.AssetExecutionContext, pipeline: Pipeline
@@ -68,17 +82,19 @@ def table_asset(node: Node, nodes: dict[str, Node]) -> dg.AssetsDefinition:
             try:
                 report = run_node(node.name, span, session)
             except StepFailed as failure:
-                yield from check_results(contract, key, failure.report.checks)
+                yield from check_results(contract, key, failure.report.checks, span)
                 raise dg.Failure(
                     description=str(failure.cause),
                     metadata={"rejected_partitions": [str(part) for part in failure.report.rejected]},
-                    allow_retries=False,
+                    allow_retries=isinstance(failure.cause, TransientError),
                 ) from failure
             for check in report.warnings:
                 context.log.warning(check.describe(contract))
             metadata = materialization_metadata(contract, report, session.lake, span if by_month else None)
-        if report.checks:
-            yield from check_results(contract, key, report.checks)
+            if by_month:
+                for month, rows in rows_by_month(contract, span, session.lake).items():
+                    context.add_asset_metadata({"dagster/partition_row_count": rows}, key, month)
+        yield from check_results(contract, key, report.checks, span)
         yield dg.MaterializeResult(asset_key=key, metadata=metadata)
 
     return build
@@ -90,3 +106,8 @@ def _description(node: Node) -> str:
     if node.step is not None and node.step.build.__doc__:
         parts.append(node.step.build.__doc__.strip().splitlines()[0])
     return "\n\n".join(parts)
+
+
+def _version(contract: Contract) -> str:
+    """Changes when the table's columns do: what is in the lake then shows as made by older code."""
+    return hashlib.sha256(contract.schema.serialize().to_pybytes()).hexdigest()[:8]

@@ -10,8 +10,10 @@ from typing import Any
 import dagster as dg
 
 from perp_pipeline.graph import Node, pipeline
+from perp_pipeline.orchestration.alerts import Alerts, alert_on_failed_check, alert_on_failed_run
 from perp_pipeline.orchestration.assets import table_asset
 from perp_pipeline.orchestration.jobs import backfill, nightly, nightly_refresh
+from perp_pipeline.orchestration.partitions import MONTHS
 from perp_pipeline.orchestration.resources import Pipeline
 from perp_pipeline.settings import Settings
 
@@ -39,11 +41,21 @@ def build_definitions(resources: Mapping[str, Any] | None = None) -> dg.Definiti
         import assets
 
         tables = dg.load_assets_from_package_module(assets)
+    chapter_backfills = [
+        dg.define_asset_job(
+            f"backfill_{chapter}",
+            selection=dg.AssetSelection.tag("chapter", chapter).upstream(),
+            partitions_def=MONTHS,
+            description=f"The {chapter} tables with all that they need, for a range of months.",
+        )
+        for chapter in sorted({node.chapter for node in nodes().values()} - {"raw"})
+    ]
     return dg.Definitions(
         assets=tables,
-        jobs=[backfill, nightly],
+        jobs=[backfill, nightly, *chapter_backfills],
         schedules=[nightly_refresh],
-        resources={"pipeline": Pipeline(), **(resources or {})},
+        sensors=[alert_on_failed_run, alert_on_failed_check],
+        resources={"pipeline": Pipeline(), "alerts": Alerts(), **(resources or {})},
         # Start-up dominates these steps: one process is several times faster than one per step.
         executor=dg.in_process_executor,
     )

@@ -8,6 +8,7 @@ from typing import Any
 import dagster as dg
 
 from perp_pipeline.contracts.model import Contract, Severity
+from perp_pipeline.months import Span
 from perp_pipeline.quality.results import CheckResult
 from perp_pipeline.quality.suites import expectation_specs
 
@@ -20,28 +21,18 @@ def check_specs(contract: Contract, asset: dg.AssetKey) -> list[dg.AssetCheckSpe
         dg.AssetCheckSpec(
             meta["name"],
             asset=asset,
-            description=f"{meta['doc']} ({meta['severity']}). Remedy: {meta['remedy']}",
+            description=f"{meta['doc'].rstrip('.')}. Where it fails: {meta['remedy']}",
+            blocking=meta["severity"] == Severity.ERROR,
         )
         for _, _, meta in expectation_specs(contract)
     ]
 
 
 def check_results(
-    contract: Contract, asset: dg.AssetKey, results: list[CheckResult]
+    contract: Contract, asset: dg.AssetKey, results: list[CheckResult], span: Span
 ) -> Iterator[dg.AssetCheckResult]:
-    """Results with the failing rows in the metadata; expectations that were not reached count as failed."""
-    reached = {result.name: result for result in results}
-    for spec in check_specs(contract, asset):
-        result = reached.get(spec.name)
-        if result is None:
-            yield dg.AssetCheckResult(
-                asset_key=asset,
-                check_name=spec.name,
-                passed=False,
-                severity=dg.AssetCheckSeverity.WARN,
-                description="not judged: the step ended before its table was audited",
-            )
-            continue
+    """Results with the months they are about and the failing rows; none where nothing was audited."""
+    for result in results:
         yield dg.AssetCheckResult(
             asset_key=asset,
             check_name=result.name,
@@ -50,7 +41,11 @@ def check_results(
             if result.severity is Severity.ERROR
             else dg.AssetCheckSeverity.WARN,
             description=None if result.passed else result.describe(contract),
-            metadata={"failing_rows": dg.MetadataValue.int(result.n_failing), **_rows(result)},
+            metadata={
+                "failing_rows": dg.MetadataValue.int(result.n_failing),
+                **({"months": dg.MetadataValue.text(str(span))} if contract.time else {}),
+                **_rows(result),
+            },
         )
 
 

@@ -1,5 +1,7 @@
 """Jobs and the nightly schedule."""
 
+from __future__ import annotations
+
 import dagster as dg
 
 from perp_pipeline.months import Month

@@ -4,7 +4,7 @@ from typing import Any
 
 import dagster as dg
 
-from perp_pipeline.orchestration.assets import FRESHNESS, OWNERS, asset_key
+from perp_pipeline.orchestration.assets import FRESHNESS, OWNERS, POOL, asset_key
 from perp_pipeline.orchestration.build import nodes
 from perp_pipeline.orchestration.resources import Pipeline
 from perp_pipeline.publish import publish_report, result_tables
@@ -22,6 +22,7 @@ def report_asset() -> dg.AssetsDefinition:
         description="An index and a page per essay, every claim beside its figure. Figures as PNG and SVG.",
         deps=[asset_key(node.name) for node in nodes().values() if node.contract.layer == "out"],
         freshness_policy=FRESHNESS,
+        pool=POOL,
     )
     def report(pipeline: Pipeline) -> dg.MaterializeResult[Any]:
         page = publish_report(pipeline.settings())
