@@ -5,6 +5,7 @@ The command line and the Dagster assets both come through :func:`run_node`.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -30,6 +31,12 @@ from perp_pipeline.steps import DROPPED_COLUMNS, Built, Input, Step
 
 if TYPE_CHECKING:
     from perp_pipeline.sources.http import Http
+
+
+_log = logging.getLogger(__name__)
+
+_DEFECTS = (ArithmeticError, LookupError, TypeError, ValueError)
+"""What a parser or builder that is wrong raises: its table fails, the tables that do not need it go on."""
 
 
 class RejectedTable(LakeError):
@@ -97,8 +104,8 @@ def run_node(name: str, span: Span, context: Context) -> StepReport:
     """Bring one table up to date for the months of ``span``.
 
     Raises:
-        StepFailed: a download, the cast, the audit or the guard against lost rows failed. Partitions
-            that were good are published, what was there before stays, rejects are in quarantine.
+        StepFailed: a download, the build, the cast, the audit or the guard against lost rows failed.
+            Partitions that were good are published, what was there before stays, rejects are in quarantine.
     """
     started = time.perf_counter()
     report = StepReport(name)
@@ -110,6 +117,13 @@ def run_node(name: str, span: Span, context: Context) -> StepReport:
             _download(node, span, context, report)
     except (SourceError, LakeError) as error:
         report.error = str(error)
+        raise StepFailed(report, error) from error
+    except _DEFECTS as error:
+        _log.exception("%s %s", name, span)
+        report.error = (
+            f"{name} {span}: {type(error).__name__}: {error}. What was in the lake stays. Remedy: "
+            "a defect of the step or a row that it did not foresee; the traceback above says where"
+        )
         raise StepFailed(report, error) from error
     finally:
         report.seconds = time.perf_counter() - started

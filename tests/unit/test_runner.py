@@ -200,3 +200,18 @@ def test_a_row_without_a_time_is_rejected_and_kept_in_quarantine(context: Contex
         run_node("raw_rates", SPAN, context)
     held = list((Path(str(context.lake.root)) / "_quarantine").rglob("rejected.parquet"))
     assert sum(len(pd.read_parquet(file)) for file in held) == 3
+
+
+def test_a_defect_in_one_step_fails_its_table_and_what_depends_on_it_alone(
+    context: Context, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(raw_rates: pd.DataFrame) -> pd.DataFrame:
+        return raw_rates.iloc[[len(raw_rates)]]
+
+    steps = (STEPS[0], Step(CORE, broken, (Input("raw_rates"),)), STEPS[2])
+    context.nodes |= build_graph(context.nodes["raw_rates"].datasets, steps)
+    raw, core, other, out = run_many(["raw_rates", "core_rates", "out_other", "out_mean"], SPAN, context)
+    assert raw.error is None and other.error is None
+    assert core.error is not None and core.error.startswith("core_rates 2020-01..2020-03: IndexError: ")
+    assert "Remedy: a defect of the step" in core.error and "in broken" in caplog.text
+    assert out.error == "not run: core_rates failed"
