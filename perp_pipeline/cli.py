@@ -60,7 +60,10 @@ def demo(
 
     console = _console()
     span = _span(first, last)
-    market = open_market(seed, span)
+    try:
+        market = open_market(seed, span)
+    except ValueError as error:
+        _usage(str(error))
     settings = Settings(lake=lake)
     console.print(f"Simulated market, seed {seed}, {span}. Nothing is downloaded.", highlight=False)
     try:

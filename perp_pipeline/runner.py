@@ -86,7 +86,11 @@ class StepReport:
 
 @dataclass
 class Context:
-    """What every step of a run shares."""
+    """What every step of a run shares.
+
+    Attributes:
+        made: tables that this run brought up to date; one of them that has no file has no rows.
+    """
 
     lake: Lake
     http: Http
@@ -94,6 +98,7 @@ class Context:
     now: datetime
     nodes: dict[str, Node]
     allow_lost_rows: bool = False
+    made: set[str] = field(default_factory=set)
 
 
 Listener = Callable[[str, StepReport | None], None]
@@ -127,6 +132,7 @@ def run_node(name: str, span: Span, context: Context) -> StepReport:
         raise StepFailed(report, error) from error
     finally:
         report.seconds = time.perf_counter() - started
+    context.made.add(name)
     return report
 
 
@@ -213,7 +219,7 @@ def _load(item: Input, span: Span, context: Context) -> pd.DataFrame:
     try:
         return context.lake.frame(contract, wanted)
     except TableMissing:
-        if item.optional or context.lake.partitions(contract):
+        if item.optional or item.table in context.made or context.lake.partitions(contract):
             return to_frame(contract.schema.empty_table())
         raise
 

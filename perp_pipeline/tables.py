@@ -90,7 +90,10 @@ RATES = (
         contracts.get("core_cme_curve"),
         core_cme_curve,
         # A holiday's price is recognised by the session after it.
-        (Input("raw_cme_futures", before=1, after=1), Input("core_spot_1h", before=1, after=1)),
+        (
+            Input("raw_cme_futures", before=1, after=1),
+            Input("core_spot_1h", before=1, after=1, beside=True),
+        ),
         chapter="rates",
     ),
     Step(

@@ -177,20 +177,20 @@ def test_offline_without_evidence_is_an_error_that_says_what_is_missing(
     lake = tmp_path / "poor"
     shutil.copytree(averages, lake)
     before = digests(lake)
-    shutil.rmtree(lake / DOWNLOADS / "www.bitmex.com")
-    done = perp("run", *MONTHS, "--offline", "--lake", lake, "--select", "raw_bitmex_funding")
+    shutil.rmtree(lake / DOWNLOADS / "fapi.binance.com")
+    done = perp("run", *MONTHS, "--offline", "--lake", lake, "--select", "raw_binance_funding")
     assert done.returncode == 1
-    assert "bitmex raw_bitmex_funding 2019-11" in done.stderr and "without --offline" in done.stderr
+    assert "binance raw_binance_funding 2019-11" in done.stderr and "without --offline" in done.stderr
     assert digests(lake) == before
 
 
 def downloaded_anew(lake: Path) -> dict[str, str]:
     """Digests of tables and stored bodies, of which two downloads of one history give the same.
 
-    The manifest says when each body came; Deribit writes the time into the body, whose digest is in its rows.
+    The manifest says when each body came; Deribit writes the time into the body.
     """
     found = digests(lake) | digests(lake, "*.gz")
-    return {name: digest for name, digest in found.items() if "deribit" not in name}
+    return {name: digest for name, digest in found.items() if "www.deribit.com" not in name}
 
 
 @pytest.mark.parametrize("seed", [1, 2])
