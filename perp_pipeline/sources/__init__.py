@@ -62,7 +62,8 @@ def datasets(
         FuturesArchives(pinned),
         FredSeries(),
         LendingArchives(pinned),
-        DefiLlamaYields(),
+        # Archives of its own are a simulated market's, which has no pools.
+        DefiLlamaYields() if archives is None else DefiLlamaYields({}),
         OpenInterestArchives(pinned),
         *amm_datasets(
             settings.pools,
