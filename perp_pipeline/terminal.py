@@ -161,11 +161,17 @@ def claims_table(claims: pd.DataFrame, width: int) -> Table:
             str(row.claim_id),
             _plain(textwrap.shorten(f"{row.source}: {row.statement}", 150, placeholder=" ...")),
             _plain(row.published),
-            "" if pd.isna(row.estimate) else f"{amount(row.estimate, row.unit)} {PERIODS.get(row.unit, '')}",
+            "" if pd.isna(row.estimate) else _estimate(row.estimate, row.unit, exact=row.se == 0),
             "" if pd.isna(row.ci_low) or row.se == 0 else interval(row.ci_low, row.ci_high, row.unit),
             f"[{style}]{row.verdict}[/]" if style else row.verdict,
         )
     return table
+
+
+def _estimate(value: float, unit: str, exact: bool) -> str:
+    """An estimate with its unit; an exact rate with two decimals, as the texts print it (10.95 %)."""
+    digits = 2 if exact and unit == "fraction a year" else None
+    return f"{amount(value, unit, digits=digits)} {PERIODS.get(unit, '')}"
 
 
 def _plain(text: str) -> str:
