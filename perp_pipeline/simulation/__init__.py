@@ -29,10 +29,15 @@ def open_market(seed: int, span: Span) -> OpenMarket:
         OpenMarket,
         SimulatedTransport,
         simulated_archives,
+        simulated_pools,
         simulated_universe,
     )
 
     market = SimulatedMarket(seed, span.first, span.last)
     return OpenMarket(
-        market, SimulatedTransport(market), simulated_archives(market), simulated_universe(market)
+        market,
+        SimulatedTransport(market),
+        simulated_archives(market),
+        simulated_universe(market),
+        simulated_pools(market),
     )

@@ -29,6 +29,7 @@ from perp_pipeline.simulation.premium import (
 from perp_pipeline.simulation.processes import ar1, stream, trailing_sum
 
 if TYPE_CHECKING:
+    from perp_pipeline.simulation.onchain.chain import SimulatedChain
     from perp_pipeline.simulation.truth import Truth
 
 Array = npt.NDArray[np.float64]
@@ -249,3 +250,10 @@ class SimulatedMarket:
         from perp_pipeline.simulation.truth import truth_of
 
         return truth_of(self)
+
+    @cached_property
+    def chain(self) -> SimulatedChain:
+        """The blockchain beside the exchanges, with its AMM pools (the slowest part: some seconds)."""
+        from perp_pipeline.simulation.onchain.chain import simulate_chain
+
+        return simulate_chain(self)

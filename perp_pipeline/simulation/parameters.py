@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from perp_pipeline.months import Month
 from perp_pipeline.simulation.clamp import RateMap
+from perp_pipeline.simulation.onchain.parameters import OnChain
 
 HOURS_A_YEAR = 8760
 HOURS_A_DAY = 24
@@ -165,6 +166,7 @@ class Planted:
     perps: tuple[Perp, ...] = PERPS
     curve: Curve = field(default=Curve())
     quanto_net_annual: float = 0.0
+    onchain: OnChain = field(default=OnChain())
 
     @property
     def assets(self) -> tuple[Asset, Asset]:

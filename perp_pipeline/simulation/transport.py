@@ -6,19 +6,24 @@ Importing this module imports httpx: do so inside the function that needs it.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cached_property, lru_cache
 
 import httpx
 
 from perp_pipeline.simulation.market import SimulatedMarket
+from perp_pipeline.simulation.onchain import node
+from perp_pipeline.simulation.onchain.chain import block_at, pool_window
+from perp_pipeline.simulation.onchain.parameters import BLOCK_SECONDS
 from perp_pipeline.simulation.venues import binance_archive, binance_rest, bitmex, files
 from perp_pipeline.simulation.wire import Answer, Asked, html_answer
 from perp_pipeline.sources.pinned import PinnedArchive, Roll, load_archives
+from perp_pipeline.sources.pools import Chain, Pool, Registry, load_registry
 from perp_pipeline.sources.universe import Universe, load_universe
 
+RPC_SETTING = "ETH_RPC_URL"
 _ROLL = Roll(date(2017, 12, 18), 0)
 """The simulated copy of the futures curve shows the next contract from a contract's last trading day on."""
 
@@ -46,6 +51,16 @@ class SimulatedVenues:
         host = self._hosts.get(asked.host)
         return html_answer(404, "Not Found") if host is None else host(asked)
 
+    @cached_property
+    def _node(self) -> node.Node:
+        return node.Node(lambda: self.market.chain)
+
+    def post(self, url: str, body: bytes) -> Answer:
+        """The answer to a POST: the chain's node takes them, nobody else does."""
+        if Asked.of(url).host != node.HOST:
+            return html_answer(405, "Method Not Allowed")
+        return self._node.answer(body)
+
 
 @lru_cache(maxsize=4)
 def venues_of(market: SimulatedMarket) -> SimulatedVenues:
@@ -63,11 +78,13 @@ class SimulatedTransport(httpx.BaseTransport):
         self.venues = venues_of(market)
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        """Answer one request. What is not a GET is not allowed."""
-        if request.method != "GET":
-            answer = html_answer(405, "Method Not Allowed")
-        else:
+        """Answer one request. What is neither a GET nor a call of the node is not allowed."""
+        if request.method == "GET":
             answer = self.venues.answer(str(request.url))
+        elif request.method == "POST":
+            answer = self.venues.post(str(request.url), request.read())
+        else:
+            answer = html_answer(405, "Method Not Allowed")
         headers = {"Content-Type": answer.content_type, **answer.headers}
         return httpx.Response(answer.status, headers=headers, content=answer.body, request=request)
 
@@ -107,11 +124,37 @@ def simulated_universe(market: SimulatedMarket) -> Universe:
     )
 
 
+def simulated_pools(market: SimulatedMarket) -> Registry:
+    """The simulated chain and its pools with the days that they live. The node tells their constants."""
+    first, last = pool_window(market)
+    chain = Chain(
+        name="ethereum",
+        chain_id=node.CHAIN_ID,
+        rpc_setting=RPC_SETTING,
+        confirmations=64,
+        block_seconds=float(BLOCK_SECONDS),
+        knots_per_day=1,
+        anchors=((block_at(int(market.span.start.timestamp())), market.span.start.date()),),
+    )
+    pools = [
+        Pool(chain.name, planted.address, planted.protocol, windows=((first, last),))
+        for planted in market.planted.onchain.pools
+    ]
+    return Registry({chain.name: chain}, load_registry().tokens, {pool.label: pool for pool in pools})
+
+
 @dataclass(frozen=True)
 class OpenMarket:
-    """A simulated market with all that a run needs to take it for the real one."""
+    """A simulated market with all that a run needs to take it for the real one.
+
+    Attributes:
+        pools: the chain and the pools to follow on it.
+        rpc_urls: the node's address, by the setting that names it.
+    """
 
     market: SimulatedMarket
     transport: SimulatedTransport
     archives: tuple[PinnedArchive, ...]
     universe: Universe
+    pools: Registry
+    rpc_urls: Mapping[str, str] = field(default_factory=lambda: {RPC_SETTING: node.URL})

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from perp_pipeline.sources import amm_archives, ethereum
-from perp_pipeline.sources.pools import load_registry
+from perp_pipeline.sources.pools import Registry, load_registry
 
 if TYPE_CHECKING:
     from perp_pipeline.sources.base import Dataset
@@ -17,7 +17,7 @@ def amm_datasets(
     labels: tuple[str, ...] = (),
     rpc_urls: Mapping[str, str] | None = None,
     *,
-    registry: Path | None = None,
+    registry: Path | Registry | None = None,
     archives: tuple[amm_archives.AmmArchive, ...] | None = None,
 ) -> tuple[Dataset, ...]:
     """The datasets of raw_eth_logs, raw_amm_days, raw_amm_minutes and raw_amm_snapshots.
@@ -26,13 +26,13 @@ def amm_datasets(
         labels: pools as ``chain:0x...``; all declared ones without.
         rpc_urls: node address by the setting that the chain names (``ETH_RPC_URL``). Declared pools of a
             chain without one are left out; a pool asked for by name fails with the setting that is missing.
-        registry: a pools file of the user's own.
+        registry: a pools file of the user's own, on top of the declared list; or all there is, in its place.
         archives: in place of the declared minute files and snapshots.
 
     Raises:
         ValueError: a label or a file is malformed.
     """
-    known = load_registry(registry)
+    known = registry if isinstance(registry, Registry) else load_registry(registry)
     urls = {
         chain.name: url
         for chain in known.chains.values()
