@@ -175,21 +175,43 @@ def _download(node: Node, span: Span, context: Context, report: StepReport) -> N
 def _build(step: Step, span: Span, context: Context, report: StepReport) -> None:
     span = _reaching_back(step, span, context.lake)
     parameters = {name: getattr(context.settings, name) for name in step.parameters}
-    parts = [Span(month, month) for month in span] if step.output.large else [span]
+    by_month = step.output.time is not None and any(_is_large(item) for item in step.inputs)
+    parts = [Span(month, month) for month in span] if by_month else [span]
+    frames: list[pd.DataFrame] = []
     for part in parts:
-        if step.output.large and not _fed(step, part, context.lake):
+        if by_month and not _fed(step, part, context.lake):
             continue
-        frames = {item.table: _load(item, part, context) for item in step.inputs}
-        if step.inputs and all(frames[item.table].empty for item in step.inputs if not item.beside):
+        inputs = {item.table: _load(item, part, context) for item in step.inputs}
+        if step.inputs and all(inputs[item.table].empty for item in step.inputs if not item.beside):
             continue
-        built = step.build(**frames, **parameters)
+        built = step.build(**inputs, **parameters)
         if isinstance(built, Built):
             report.dropped = pd.concat([report.dropped, built.dropped], ignore_index=True)
             record_kept_out(context.lake, step.output.name, built.dropped)
             built = built.frame
-        _publish(step.output, built, part, context, report)
+        if step.output.large:
+            _publish(step.output, built, part, context, report)
+        else:
+            frames.append(_of_months(step.output, built, part) if by_month else built)
+    if frames:
+        filled = [frame for frame in frames if not frame.empty] or frames[:1]
+        whole = filled[0] if len(filled) == 1 else pd.concat(filled, ignore_index=True)
+        _publish(step.output, whole, span, context, report)
     if not report.checks:
         report.note = f"no input rows for {span}"
+
+
+def _is_large(item: Input) -> bool:
+    return contracts.get(item.table).large and not item.whole
+
+
+def _of_months(contract: Contract, frame: pd.DataFrame, part: Span) -> pd.DataFrame:
+    """Rows of a frame whose time lies in the months, or is missing (an error that the audit names)."""
+    times = frame[contract.time]
+    start, end = pd.Timestamp(part.start), pd.Timestamp(part.end)
+    if times.dt.tz is None:
+        start, end = start.tz_localize(None), end.tz_localize(None)
+    return frame[~((times < start) | (times >= end))]
 
 
 def _fed(step: Step, part: Span, lake: Lake) -> bool:

@@ -148,7 +148,6 @@ CORE_AMM_POOL_DAY = Contract(
         amm_checks.FEES_WITHIN_VOLUME,
     ),
     may_be_empty=True,
-    large=True,
 )
 
 CORE_AMM_MARKS = Contract(
@@ -178,7 +177,6 @@ CORE_AMM_MARKS = Contract(
     time="day",
     partition_by=PARTS,
     may_be_empty=True,
-    large=True,
 )
 
 OUT_AMM_PROFIT_PER_VOLUME = Contract(

@@ -140,7 +140,6 @@ CORE_AMM_FEE_PROTOCOL = Contract(
     time="time",
     partition_by=PARTS,
     may_be_empty=True,
-    large=True,
 )
 
 CORE_AMM_FLOWS = Contract(
@@ -170,7 +169,6 @@ CORE_AMM_FLOWS = Contract(
     partition_by=PARTS,
     checks=(amm_checks.CONSERVED,),
     may_be_empty=True,
-    large=True,
 )
 
 TABLES: Final = (CORE_AMM_SWAPS, CORE_AMM_LIQUIDITY, CORE_AMM_FEE_PROTOCOL, CORE_AMM_FLOWS)

@@ -90,7 +90,7 @@ class Contract:
         time: the column whose UTC month is the partition, or None for a table written whole.
         partition_by: columns that become hive directories above ``month=`` (kept in the path only).
         may_be_empty: an empty table is a legitimate result.
-        large: it is made one month at a time, so that memory is bounded by a month.
+        large: it is read and written one month at a time, so that memory is bounded by a month.
     """
 
     name: str
