@@ -317,22 +317,32 @@ class BinanceSpot:
     def fetch(self, http: Http, span: Span, now: datetime) -> Iterator[pd.DataFrame]:
         """Frames by symbol and month; see :class:`~perp_pipeline.sources.base.Dataset`."""
         for bars in self.universe.bars_of(self.venue, "spot"):
-            yield from fetch_series(http, self.series(http, bars), span, now)
+            yield from fetch_series(http, self.series(http, bars, now), span, now)
 
-    def series(self, http: Http, bars: Bars) -> Series:
+    def series(self, http: Http, bars: Bars, now: datetime) -> Series:
         """One pair's months. There is no file for the open month, and none after the end of the history."""
         table = self.contract.name
         gaps = self.gaps.of(table, self.venue, bars.symbol)
-        return Series(
-            table, bars, "open_time", gaps, lambda window: _spot_month(http, window, bars), lambda *_: None
-        )
+
+        def load(window: Window) -> MonthRows:
+            return _spot_month(http, window, bars)
+
+        def probe(start: datetime, end: datetime) -> int | None:
+            month = Month.of(start) + 1
+            while month.end <= end:
+                rows = load(Window(bars, month, now, gaps)).frame
+                if len(rows):
+                    return int(times_of(rows["open_time"])[0])
+                month += 1
+            return None
+
+        return Series(table, bars, "open_time", gaps, load, probe)
 
 
 def _spot_month(http: Http, window: Window, bars: Bars) -> MonthRows:
     symbol, month, step = bars.symbol, window.month, bars.step_hours * _HOUR
-    empty = MonthRows(pd.DataFrame(), ())
     if not month.is_closed(window.now):
-        return empty
+        return MonthRows(pd.DataFrame(), ())
     url = f"{ARCHIVE}/spot/monthly/klines/{symbol}/{bars.bin_size}/{symbol}-{bars.bin_size}-{month}.zip"
 
     def read(content: bytes) -> pd.DataFrame:
@@ -342,11 +352,14 @@ def _spot_month(http: Http, window: Window, bars: Bars) -> MonthRows:
 
     found = archive_file(http, url, window, read, RAW_BINANCE_SPOT_1H)
     if found is None:
+        asked = (Request(url), Request(f"{url}.CHECKSUM"))
         if window.promised is not None:
+            for request in asked:
+                http.forget(request)
             raise NotServed(
                 f"binance raw_binance_spot_1h {month} {symbol}: no file at {url}, although it is known to "
-                "exist"
+                "exist. Run again later"
             )
-        return empty
+        return MonthRows(pd.DataFrame(), asked)
     body, frame, requests = found
     return MonthRows(signed(frame, body, symbol=symbol), requests, step, step)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -330,8 +331,26 @@ def test_a_missing_file_of_a_known_month_is_an_error(replay, tmp_path: Path) -> 
     spot = BinanceSpot(
         replace(universe, bars=tuple(replace(b, seen_to=NOW) for b in universe.bars)), load_known_gaps()
     )
-    with http_at(replay.url, tmp_path) as http, pytest.raises(NotServed, match="2026-09 BTCUSDT"):
-        download(spot, http, "2026-09", "2026-09")
+    with http_at(replay.url, tmp_path) as http:
+        with pytest.raises(NotServed, match="2026-09 BTCUSDT"):
+            download(spot, http, "2026-09", "2026-09")
+        assert not list(http.store.entries()), "the next run asks again"
+
+
+def test_a_month_whose_file_was_missing_once_is_asked_for_again(replay, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    from dataclasses import replace
+
+    universe = only("binance", "BTCUSDT")
+    seen_to = datetime(2026, 3, 31, 23, tzinfo=UTC)
+    spot = BinanceSpot(
+        replace(universe, bars=tuple(replace(b, seen_to=seen_to) for b in universe.bars)), load_known_gaps()
+    )
+    missing = "https://data.binance.vision/data/spot/monthly/klines/BTCUSDT/1h/BTCUSDT-1h-2026-04.zip"
+    with http_at(replay.url, tmp_path) as http:
+        http.store.put_absence(Request(f"{missing}.CHECKSUM"), status=404, fetched_at=NOW, final=True)
+        with pytest.raises(IncompleteBody, match=r"2026-04: the month came without rows.*2026-05-01"):
+            download(spot, http, "2026-03", "2026-06")
+        assert len(download(spot, http, "2026-03", "2026-06")) == (31 + 30 + 31 + 30) * 24
 
 
 def test_a_stored_body_that_no_longer_passes_is_asked_for_again(  # type: ignore[no-untyped-def]
