@@ -7,7 +7,13 @@ from collections.abc import Callable
 import pandas as pd
 
 from perp_pipeline.report import cells
-from perp_pipeline.report.comparisons import averages_figure, headline_pairs, pair_label, spreads_figure
+from perp_pipeline.report.comparisons import (
+    averages_figure,
+    headline_pairs,
+    pair_label,
+    shown_pairs,
+    spreads_figure,
+)
 from perp_pipeline.report.exhibit import FigureExhibit, TableExhibit, Tables
 from perp_pipeline.report.intervals import number
 from perp_pipeline.report.series import (
@@ -60,7 +66,7 @@ def _say_differences(tables: Tables) -> str:
 
 
 def _say_spreads(tables: Tables) -> str:
-    rows = headline_pairs(tables["out_venue_spreads"])
+    rows = shown_pairs(tables["out_venue_spreads"])
     rows = rows[(rows["period"] == ESSAY_PERIOD) & rows["base"].isin(BASES)]
     return "; ".join(
         f"{row['base']}, {pair_label(row)}: {number(100 * row['estimate'])} points "

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+ESSAY_VENUES = ("binance", "bitmex", "cme")
+
+
 def averages_figure(
     averages: pd.DataFrame,
     *,
@@ -78,7 +81,7 @@ def _late_start(row: dict[Any, Any], period: str) -> str:
         first, last = first.tz_localize("UTC"), last.tz_localize("UTC")
     month = pd.Timedelta(days=31)
     if last < pd.Timestamp(span.end) - month:
-        return f"to {last:%Y-%m}" if first < span.start + month else f"{first:%Y-%m} to {last:%Y-%m}"
+        return f"to {last:%Y-%m}" if first < span.start + month else f"{first:%Y-%m}–{last:%Y-%m}"
     return f"from {first:%Y-%m}" if first > pd.Timestamp(span.start) + month else ""
 
 
@@ -91,12 +94,12 @@ def spreads_figure(
 ) -> Figure:
     """Mean difference of annual funding between pairs of venues, with 95 % intervals.
 
-    One row per pair of venues (the headline rows), and for CME one per method.
+    The pairs of :func:`shown_pairs`.
 
     Args:
         spreads: out_venue_spreads (estimates in fractions a year).
     """
-    rows = headline_pairs(spreads[spreads["period"] == period])
+    rows = shown_pairs(spreads[spreads["period"] == period])
     panels = []
     for base in bases:
         own = rows[rows["base"] == base]
@@ -121,6 +124,18 @@ def headline_pairs(spreads: pd.DataFrame) -> pd.DataFrame:
         ascending=[True, True, True, True, False, True, True],
         kind="stable",
     )
+
+
+def shown_pairs(spreads: pd.DataFrame) -> pd.DataFrame:
+    """Of the headline pairs those that a figure has room for.
+
+    The essay's venues against each other, with every CME method, and Binance against each other venue.
+    """
+    rows = headline_pairs(spreads)
+    among = rows["venue_a"].isin(ESSAY_VENUES) & rows["venue_b"].isin(ESSAY_VENUES)
+    against = rows["headline"].astype(bool) & rows[["venue_a", "venue_b"]].eq(ESSAY_VENUES[0]).any(axis=1)
+    chosen = rows[among | against]
+    return chosen if len(chosen) else rows
 
 
 def pair_label(row: dict[Any, Any]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -75,7 +75,7 @@ def grid_figure(
         tall: pixels of a panel with its heading and its ticks.
         band: intervals as a band about a line; else as bars through points.
         same_scale: all panels reach as far; else each its own way.
-        digits: decimals of the y ticks.
+        digits: decimals of the y ticks; more where a panel's scale needs them.
         mark: place on the x axis at which a vertical line stands.
     """
     rows = math.ceil(len(panels) / columns)
@@ -100,10 +100,15 @@ def grid_figure(
             if mark is not None:
                 axes.axvline(mark, color=colour("zero"), linewidth=1, linestyle=(0, (4, 2)))
             axes.locator_params(axis="y", nbins=6, steps=[1, 2, 4, 5, 10])
-            axes.yaxis.set_major_formatter(lambda value, _: f"{number(value, digits)} {unit}".rstrip())
+            axes.yaxis.set_major_formatter(_ticks(reach, unit, digits))
             if index + columns >= len(panels) and x_title:
                 axes.set_xlabel(x_title, fontsize=9, loc="left", labelpad=3)
     return figure
+
+
+def _ticks(reach: tuple[float, float], unit: str, digits: int) -> Callable[[float, float], str]:
+    decimals = max(digits, math.ceil(-math.log10((reach[1] - reach[0]) / 5)))
+    return lambda value, _: f"{number(value, decimals)} {unit}".rstrip()
 
 
 def _keys(panels: Sequence[Panel]) -> dict[str, str]:

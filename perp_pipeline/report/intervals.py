@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 MINUS = "\N{MINUS SIGN}"
 _ROW, _LEFT, _RIGHT = 27, 236, 492
 _NUMBERS, _COUNTS = 500, 650
+_CHARACTER = 7.0
 _HEAD, _PANEL_HEAD, _FOOT = 62, 30, 74
 
 
@@ -74,12 +75,15 @@ def interval_figure(
     heights = [_PANEL_HEAD + _ROW * max(1, len(rows)) for _, rows in panels]
     with house_style():
         figure = canvas(_HEAD + sum(heights) + _FOOT, title, subtitle, footer)
-        limits = _limits([row for _, rows in panels for row in rows])
+        every = [row for _, rows in panels for row in rows]
+        limits = _limits(every)
+        widest = max((len(row.numbers(digits)) for row in every), default=0)
+        counts = max(_COUNTS, _NUMBERS + _CHARACTER * widest + 8)
         top = float(_HEAD)
         for place_in_figure, ((heading, rows), height) in enumerate(zip(panels, heights, strict=True)):
             axes = place(figure, _LEFT, top + _PANEL_HEAD, _RIGHT - _LEFT, height - _PANEL_HEAD)
             axes.set_label(heading)
-            _draw(axes, heading, rows, limits, digits, column if place_in_figure == 0 else "")
+            _draw(axes, heading, rows, limits, digits, counts, column if place_in_figure == 0 else "")
             if place_in_figure == len(panels) - 1:
                 axes.set_xlabel(unit, fontsize=9, loc="left", labelpad=4)
             else:
@@ -103,6 +107,7 @@ def _draw(
     rows: Sequence[IntervalRow],
     limits: tuple[float, float],
     digits: int,
+    counts_at: float,
     column: str,
 ) -> None:
     axes.set_xlim(*limits)
@@ -110,7 +115,7 @@ def _draw(
     axes.grid(axis="x", color=colour("grid"), linewidth=0.8)
     axes.axvline(0, color=colour("zero"), linewidth=1)
     blend = axes.get_yaxis_transform()
-    left, numbers, counts = ((x - _LEFT) / (_RIGHT - _LEFT) for x in (12, _NUMBERS, _COUNTS))
+    left, numbers, counts = ((x - _LEFT) / (_RIGHT - _LEFT) for x in (12, _NUMBERS, counts_at))
     axes.text(left, -0.62, heading, transform=blend, fontweight="bold", va="bottom")
     if column:
         for x, text in ((numbers, column), (counts, "n")):

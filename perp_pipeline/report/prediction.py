@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 TARGETS = {
     "next": "next payment",
-    "mean_1d": "mean of the next day",
-    "mean_7d": "mean of the next 7 days",
-    "mean_30d": "mean of the next 30 days",
+    "mean_1d": "next day",
+    "mean_7d": "next 7 days",
+    "mean_30d": "next 30 days",
 }
 PREDICTORS = {
     "last": "last\nrate",
@@ -86,7 +86,8 @@ def race_figure(race: pd.DataFrame, *, source: str = "out_predictor_race") -> Fi
         title=f"What predicts funding, {period_words(period)}",
         subtitle="Out-of-sample R² against no change, least squares on an expanding window; 95 % intervals "
         "(Newey-West).",
-        footer=f"Source: {source}. Above zero: better than the last announced rate as it is. n: forecasts.",
+        footer=f"Source: {source}. Above zero: better than the last announced rate as it is. Days: their "
+        "mean. n: forecasts.",
         unit="",
         digits=1,
         tall=190,
@@ -105,7 +106,7 @@ def past_return_figure(house_money: pd.DataFrame, *, source: str = "out_house_mo
         for kind, words, ticks in (
             (
                 "past_return_30d",
-                "past 30 days' return",
+                "past return",
                 dict(zip(_DECILES, map(str, range(1, 11)), strict=True)),
             ),
             ("drawdown_365d", "drawdown", _DRAWDOWNS),
@@ -247,8 +248,8 @@ TABLES: tuple[TableExhibit, ...] = (
     TableExhibit(
         "table-race",
         "Predictor race, every predictor and scheme",
-        "Out-of-sample R2 against no change; p value of the Diebold-Mariano test in parentheses. ma3 to ma90: "
-        "means over 24 to 720 hours.",
+        "Out-of-sample R2 against no change; p value of the Diebold-Mariano test in parentheses. ma3 to "
+        "ma90: means over 24 to 720 hours.",
         ("out_predictor_race",),
         _race_table,
         folded=True,

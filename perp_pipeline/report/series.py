@@ -24,6 +24,8 @@ VENUE_NAMES = {
     "ftx": "FTX",
     "dydx_v3": "dYdX v3",
     "perpfi": "perp.fi",
+    "gmx_arbitrum": "GMX Arbitrum",
+    "gmx_avalanche": "GMX Avalanche",
 }
 METHOD_NAMES = {
     "calendar_x12": "calendar × 12",
@@ -39,7 +41,7 @@ _QUOTES = re.compile(r"[-_/]?(USDT|USDC|USD|PERP)$")
 
 def venue_name(venue: str) -> str:
     """A venue as people write it."""
-    return VENUE_NAMES.get(venue, venue.title())
+    return VENUE_NAMES.get(venue, venue.replace("_", " ").title())
 
 
 def base_of(symbol: str) -> str:

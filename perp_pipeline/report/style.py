@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -122,6 +122,18 @@ def place(figure: Figure, left: float, top: float, width: float, height: float) 
     tall = figure.get_figheight() * SCREEN_DPI
     box = (left / WIDTH, 1 - (top + height) / tall, width / WIDTH, height / tall)
     return figure.add_axes(box)
+
+
+def moved_apart(values: Sequence[float], gap: float) -> list[float]:
+    """Heights for labels at ascending ``values`` so that neighbours are at least ``gap`` apart."""
+    spots = list(values)
+    for _ in range(60):
+        for i in range(1, len(spots)):
+            overlap = gap - (spots[i] - spots[i - 1])
+            if overlap > 0:
+                spots[i - 1] -= overlap / 2
+                spots[i] += overlap / 2
+    return spots
 
 
 def date_axis(axes: Axes) -> None:

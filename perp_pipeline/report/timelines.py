@@ -29,6 +29,7 @@ from perp_pipeline.report.style import (
     colour,
     date_axis,
     house_style,
+    moved_apart,
     place,
     venue_colour,
 )
@@ -223,13 +224,7 @@ def _end_labels(axes: Axes, lines: dict[str, pd.Series], height: float) -> None:
     low, high = axes.get_ylim()
     gap = (high - low) * 15 / height
     ends = sorted(((100 * float(line.dropna().iloc[-1]), venue) for venue, line in lines.items()))
-    spots = [y for y, _ in ends]
-    for _ in range(60):
-        for i in range(1, len(spots)):
-            overlap = gap - (spots[i] - spots[i - 1])
-            if overlap > 0:
-                spots[i - 1] -= overlap / 2
-                spots[i] += overlap / 2
+    spots = moved_apart([y for y, _ in ends], gap)
     for y, (_, venue) in zip(spots, ends, strict=True):
         last = lines[venue].index[-1]
         axes.text(
