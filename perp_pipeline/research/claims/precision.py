@@ -37,11 +37,11 @@ def premium_error(tables: Tables, period: str) -> Answer:
     ticks = 0.0015 / math.sqrt(9)
     minutes = 100 * 0.0015 / math.sqrt(480)
     answer = gather(
-        lambda: _precision(tables, "binance", "se_mean", "fraction", period, Beyond(0.0005)),
+        lambda: _precision(tables, "binance", "se_mean", "fraction of the index", period, Beyond(0.0005)),
         lambda: _precision(tables, "binance", "autocorrelation", "1", period, None),
         lambda: _precision(tables, "binance", "n_effective", "1", period, None),
-        lambda: _precision(tables, "binance", "error_1h", "fraction", period, None),
-        lambda: _precision(tables, "binance", "error_8h", "fraction", period, None),
+        lambda: _precision(tables, "binance", "error_1h", "fraction of the index", period, None),
+        lambda: _precision(tables, "binance", "error_8h", "fraction of the index", period, None),
         note=f"480 independent minutes of 0.15 % would give {minutes:.4f} %.",
     )
     sums = (
@@ -135,7 +135,7 @@ CLAIMS = (
         "B",
         "The premium's standard error is at least 0.05 %, so any rate within +-18 % can be published",
         "0.05 %; +-18 % a year",
-        "fraction",
+        "fraction of the index",
         "all",
         premium_error,
         ("out_premium_precision",),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from perp_pipeline.research.claims.averages import B_WINDOW
 from perp_pipeline.research.claims.model import (
     NEGATIVE,
@@ -36,7 +38,7 @@ def moving_average_wins(tables: Tables, period: str) -> Answer:
     """Squared error of the nine-payment average against that of the current premium, out of sample.
 
     Next payment of Binance BTCUSDT, expanding least squares, out_predictor_race. Judged: the moving average
-    beats the premium through the venue's formula (the instant premium where no window average is known).
+    beats the premium through the venue's formula, over all premiums there are where none are in the window.
     Shown: each against no-change; Diebold-Mariano statistics are in the table.
     """
 
@@ -44,7 +46,9 @@ def moving_average_wins(tables: Tables, period: str) -> Answer:
         try:
             return _race(tables, "ma9_vs_premium_formula", period, POSITIVE)
         except MissingData:
-            return _race(tables, "ma9_vs_premium_instant", period, POSITIVE)
+            # The public premium index may not reach back to the essay's window: then all of it is judged.
+            known = _race(tables, "ma9_vs_premium_formula", "all", POSITIVE)
+            return replace(known, label=f"{known.label}, since premiums are known", period="all")
 
     return gather(
         against_premium,
