@@ -64,7 +64,7 @@ def demo(
         market = open_market(seed, span)
     except ValueError as error:
         _usage(str(error))
-    settings = Settings(lake=lake)
+    settings = Settings(lake=lake, rpc_urls=market.rpc_urls)
     console.print(f"Simulated market, seed {seed}, {span}. Nothing is downloaded.", highlight=False)
     try:
         reports = _run(
@@ -77,6 +77,7 @@ def demo(
             clock=lambda: span.end,
             archives=market.archives,
             universe=market.universe,
+            pools=market.pools,
         )
         page = publish_report(settings)
     except LakeError as error:

@@ -9,6 +9,7 @@ from perp_pipeline.contracts.model import Contract
 from perp_pipeline.settings import Settings
 from perp_pipeline.sources.base import Dataset
 from perp_pipeline.sources.pinned import PinnedArchive
+from perp_pipeline.sources.pools import Registry
 from perp_pipeline.sources.universe import Universe
 from perp_pipeline.steps import Step
 
@@ -66,18 +67,22 @@ def build_graph(datasets: Iterable[Dataset], steps: Iterable[Step]) -> dict[str,
 
 
 def pipeline(
-    settings: Settings, archives: tuple[PinnedArchive, ...] | None = None, universe: Universe | None = None
+    settings: Settings,
+    archives: tuple[PinnedArchive, ...] | None = None,
+    universe: Universe | None = None,
+    pools: Registry | None = None,
 ) -> dict[str, Node]:
     """The whole pipeline for these settings.
 
     Args:
         archives: pinned archives in place of the declared list.
         universe: instruments in place of the declared list.
+        pools: chains and pools in place of the declared list.
     """
     from perp_pipeline.sources import datasets
     from perp_pipeline.tables import STEPS
 
-    return build_graph(datasets(settings, archives, universe), STEPS)
+    return build_graph(datasets(settings, archives, universe, pools), STEPS)
 
 
 def select(nodes: dict[str, Node], names: Sequence[str]) -> list[str]:

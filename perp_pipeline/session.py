@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import httpx
 
     from perp_pipeline.sources.pinned import PinnedArchive
+    from perp_pipeline.sources.pools import Registry
     from perp_pipeline.sources.progress import Event
     from perp_pipeline.sources.universe import Universe
 
@@ -39,6 +40,7 @@ def open_session(
     allow_lost_rows: bool = False,
     archives: tuple[PinnedArchive, ...] | None = None,
     universe: Universe | None = None,
+    pools: Registry | None = None,
     progress: Callable[[Event], None] | None = None,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Iterator[Context]:
@@ -47,8 +49,8 @@ def open_session(
     Args:
         transport: answers instead of the network (the simulated market).
         market: whose data the lake will hold; a lake holds one market's only.
-        archives, universe: pinned archives and instruments in place of the declared lists (the simulated
-            market's).
+        archives, universe, pools: pinned archives, instruments and AMM pools in place of the declared lists
+            (the simulated market's).
         progress: told of every download.
         sleep: how to wait between attempts (tests do not).
 
@@ -71,7 +73,9 @@ def open_session(
         sleep=sleep,
     )
     try:
-        yield Context(lake, http, settings, clock(), pipeline(settings, archives, universe), allow_lost_rows)
+        yield Context(
+            lake, http, settings, clock(), pipeline(settings, archives, universe, pools), allow_lost_rows
+        )
     finally:
         http.close()
         sweep_scratch(lake.root)

@@ -12,11 +12,15 @@ if TYPE_CHECKING:
     from perp_pipeline.settings import Settings
     from perp_pipeline.sources.base import Dataset
     from perp_pipeline.sources.pinned import PinnedArchive
+    from perp_pipeline.sources.pools import Registry
     from perp_pipeline.sources.universe import Universe
 
 
 def datasets(
-    settings: Settings, archives: tuple[PinnedArchive, ...] | None = None, universe: Universe | None = None
+    settings: Settings,
+    archives: tuple[PinnedArchive, ...] | None = None,
+    universe: Universe | None = None,
+    pools: Registry | None = None,
 ) -> tuple[Dataset, ...]:
     """Every download of the pipeline.
 
@@ -24,6 +28,7 @@ def datasets(
         settings: the instruments and archives of the user's own.
         archives: pinned archives in place of the declared list and the user's.
         universe: instruments in place of the declared list and the user's.
+        pools: chains and pools in place of the declared list and the user's.
     """
     from perp_pipeline.sources.amm import amm_datasets
     from perp_pipeline.sources.binance import BinanceFunding, BinanceSpot
@@ -68,7 +73,7 @@ def datasets(
         *amm_datasets(
             settings.pools,
             settings.rpc_urls,
-            registry=settings.pool_registry,
+            registry=settings.pool_registry if pools is None else pools,
             archives=None if archives is None else (),
         ),
     )
