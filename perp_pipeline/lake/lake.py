@@ -96,6 +96,9 @@ class Lake:
             raise TableMissing(
                 f"{contract.name}: nothing in {self.root}"
                 + (f" for {span}" if span else "")
+                + "".join(
+                    f", {name} = {' or '.join(map(str, values))}" for name, values in conditions.items()
+                )
                 + f". Remedy: perp run --select {contract.name}"
             )
         hive = pa.schema([pa.field(name, pa.string()) for name in partition_names(contract)])
