@@ -135,7 +135,7 @@ def test_a_second_run_asks_only_for_what_can_have_changed(replay: Any, tmp_path:
 def test_a_pool_of_which_nothing_is_held(replay: Any, tmp_path: Path) -> None:
     label = "ethereum:0x11b815efb8f581194ae79006d24e0d814b7697f6"
     http = _http(tmp_path, replay.url)
-    logs, days, *_ = amm_datasets((label,), NODE)
+    logs, days, *_ = amm_datasets((label,), {"ETH_RPC_URL": NODE["ethereum"]})
     with pytest.raises(NotServed, match=r"holds none of these days.*this replay holds no logs"):
         list(logs.fetch(http, Span.parse("2024-01", "2024-01"), NOW))
     asked = _rows(days, http, "2024-01")
