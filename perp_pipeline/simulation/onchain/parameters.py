@@ -103,11 +103,11 @@ POOLS = (
     PlantedPool(
         "0x88e6a0c2ddd26feeb64f039a2c41296fcb3f5640", "uniswap_v3", USDC, WETH, 500, 10,
         liquidity=((0.0, 4e6), (2.0, 7e6), (1.25, 2e6), (1.10, 0.7e6)),
-        noise=Noise(90.0, 60_000.0), protocol_share=4,
+        noise=Noise(120.0, 75_000.0), protocol_share=4,
     ),
     PlantedPool(
         "0xb4e16d0168e52d35cacd2c6185b44281ec28c9dc", "uniswap_v2", USDC, WETH, 3000, 0,
-        liquidity=((0.0, 24e6), (0.0, 6e6)), noise=Noise(50.0, 30_000.0),
+        liquidity=((0.0, 24e6), (0.0, 6e6)), noise=Noise(50.0, 45_000.0),
     ),
 )  # fmt: skip
 """The two dollar pools of ether that are known best, under their own addresses."""
