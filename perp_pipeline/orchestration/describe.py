@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from perp_pipeline.contracts.model import Column, Contract
 from perp_pipeline.lake import Lake
 from perp_pipeline.months import Span
-from perp_pipeline.report import as_markdown_image, table_figure
+from perp_pipeline.report import as_markdown_image, is_simulated, table_figure
 from perp_pipeline.runner import StepReport
 
 PREVIEW_ROWS = 8
@@ -66,7 +66,7 @@ def materialization_metadata(
         span = Span(newest, newest)
     frame = lake.frame(contract, span)
     metadata["preview"] = dg.MetadataValue.md(_preview(contract, frame))
-    figure = table_figure(contract, frame)
+    figure = table_figure(contract, frame, simulated=is_simulated(lake))
     if figure is not None:
         metadata["plot"] = dg.MetadataValue.md(as_markdown_image(figure))
     return metadata

@@ -138,7 +138,7 @@ def _by_base(
     unit: str,
     footer: str,
 ) -> Figure:
-    rows = fair[(fair["period"] == "all") & fair["method"].isin(list(names))]
+    rows = fair[(fair["period"] == "all") & fair["base"].isin(BASES) & fair["method"].isin(list(names))]
     panels = []
     for keys, own in rows.groupby(["base", "venue"], sort=True):
         values = own.set_index("method")

@@ -70,7 +70,7 @@ def grid_figure(
     """Panels in rows, each with an axis of its own and the zero line.
 
     Args:
-        panels: at least one.
+        panels: in reading order; where there are none the figure says so.
         unit: of the y axes, said at their top tick.
         tall: pixels of a panel with its heading and its ticks.
         band: intervals as a band about a line; else as bars through points.
@@ -78,7 +78,7 @@ def grid_figure(
         digits: decimals of the y ticks; more where a panel's scale needs them.
         mark: place on the x axis at which a vertical line stands.
     """
-    rows = math.ceil(len(panels) / columns)
+    rows = max(1, math.ceil(len(panels) / columns))
     keys = _keys(panels)
     top = _HEAD + (_KEY if len(keys) > 1 else 0)
     gap = _LEFT
@@ -87,6 +87,8 @@ def grid_figure(
         figure = canvas(top + tall * rows + _FOOT, title, subtitle, footer)
         if len(keys) > 1:
             _write_keys(figure, keys)
+        if not panels:
+            figure.text(0.5, 0.4, "no data in this window", ha="center")
         reaches = [_reach([panel]) for panel in panels]
         if same_scale:
             reaches = [_reach(panels)] * len(panels)

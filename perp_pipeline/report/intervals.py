@@ -72,6 +72,7 @@ def interval_figure(
         unit: of the x axis.
         column: heading of the numbers, which have so many ``digits``.
     """
+    panels = panels or [("", [])]
     heights = [_PANEL_HEAD + _ROW * max(1, len(rows)) for _, rows in panels]
     with house_style():
         figure = canvas(_HEAD + sum(heights) + _FOOT, title, subtitle, footer)

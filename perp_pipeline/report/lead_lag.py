@@ -58,7 +58,7 @@ def correlogram_figure(lead_lag: pd.DataFrame, *, source: str = "out_lead_lag") 
             whole["ci_low"].tolist(),
             whole["ci_high"].tolist(),
         )
-        note = f"n up to {int(own['n'].max()):,} days"
+        note = f"n = {int(own['n'].max()):,} days at most"
         panels.append(Panel(f"{venue_name(venue)} {symbol}", ticks, [line], note))
     return grid_figure(
         panels,

@@ -176,9 +176,9 @@ def audit_figure(audit: pd.DataFrame, *, source: str = "out_funding_audit") -> F
         title="Published rates recomputed from the public premium",
         subtitle="Absolute error in points a year, whole lake; 95 % intervals (Newey-West).",
         footer=f"Source: {source}. Closes every hour with weights 1 to n or equal; their mean with the "
-        "opens; one close.",
+        "opens; one close. Scales agree.",
         unit="pp",
-        digits=1,
+        same_scale=True,
         tall=220,
     )
 

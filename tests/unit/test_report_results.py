@@ -1,0 +1,225 @@
+"""Figures and tables of regressions, lead-lag, quanto, pools and the rest hold their frames' numbers."""
+
+from __future__ import annotations
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import pytest
+import report_frames
+import report_results as frames
+from matplotlib.figure import Figure
+
+from perp_pipeline import contracts
+from perp_pipeline.report import amm, fair, lead_lag, precision, prediction, quanto, regressions
+from perp_pipeline.report.context import ReportContext
+from perp_pipeline.report.exhibit import ESSAYS, ready
+from perp_pipeline.report.exhibits import FIGURES, TABLES
+from perp_pipeline.report.figures import table_figure
+from perp_pipeline.report.html import Report, build_report
+from perp_pipeline.report.style import render
+from perp_pipeline.research.claims.register import register
+
+
+def _texts(figure: Figure) -> list[str]:
+    inside = [text.get_text() for axes in figure.axes for text in axes.texts]
+    return [text.get_text() for text in figure.texts] + inside
+
+
+def _panel(figure: Figure, heading: str) -> mpl.axes.Axes:
+    return next(axes for axes in figure.axes if axes.get_label() == heading)
+
+
+def _line(figure: Figure, heading: str, label: str) -> np.ndarray:
+    lines = {str(line.get_label()): line for line in _panel(figure, heading).lines}
+    return np.asarray(lines[label].get_ydata(), dtype=float)
+
+
+@pytest.fixture(scope="module")
+def report() -> Report:
+    start = pd.Timestamp("2019-09-10", tz="UTC")
+    claims = pd.DataFrame(
+        {
+            "claim_id": claim.id,
+            "source": claim.source,
+            "statement": claim.statement,
+            "published": claim.published,
+            "unit": "share",
+            "verdict": "holds",
+            "table": "out_regressions",
+            "reason": "Inside.",
+        }
+        | frames.estimate(0.5)
+        | {"window_start": start}
+        for claim in register()
+    )
+    return build_report(frames.every() | {"out_claims": claims}, context=ReportContext(span="all"))
+
+
+def test_effects_are_drawn_by_horizon_with_the_wald_test_below() -> None:
+    figure = regressions.horizons_figure(frames.regressions())
+    prior = _line(figure, "Binance BTC", "return of the days before")
+    np.testing.assert_allclose(prior, [0.01, 0.03, 0.07, 0.3, 0.9])
+    np.testing.assert_allclose(_line(figure, "CME BTC", "same day's return"), 0.05)
+    ticks = [label.get_text() for label in _panel(figure, "Binance BTC").get_xticklabels()]
+    assert ticks[3] == "30 d\n0.012"
+    assert "n = 1,000, 42 lags" in _texts(figure)
+
+
+def test_the_null_stands_below_the_effect() -> None:
+    said = _texts(regressions.null_figure(frames.regressions()))
+    assert "0.30  [0.20, 0.40]" in said
+    assert "0.02  [−0.28, 0.32]" in said
+    assert "400, p 0.310" in said
+
+
+def test_the_regression_table_is_on_the_essay_s_page_and_in_latex(report: Report) -> None:
+    page = report.pages["essay-b.html"]
+    assert "class='regression'" in page
+    assert 'href="tables/table-regressions.tex"' in page
+    latex = report.tables["table-regressions.tex"].decode()
+    assert r"\begin{tabular}" in latex
+    assert "0.300**" in latex
+
+
+def test_the_correlogram_has_sixty_one_lags_and_a_band() -> None:
+    figure = lead_lag.correlogram_figure(frames.lead_lag())
+    line = _line(figure, "BitMEX XBTUSD", "correlation")
+    np.testing.assert_allclose(line, [0.3] * 30 + [0.0] * 31)
+    assert len(_panel(figure, "BitMEX XBTUSD").collections) == 1
+
+
+def test_deciles_are_in_percent() -> None:
+    figure = lead_lag.deciles_figure(frames.lead_lag())
+    np.testing.assert_allclose(_line(figure, "Binance ETHUSDT: rate a year", "mean"), np.arange(2, 22, 2))
+    np.testing.assert_allclose(_line(figure, "Binance ETHUSDT: next 3 days", "mean"), 0.1)
+
+
+def test_an_empty_decile_is_a_gap() -> None:
+    holed = frames.lead_lag().query("not (kind == 'decile' and lag == 4)")
+    rates = _line(lead_lag.deciles_figure(holed), "Binance BTCUSDT: rate a year", "mean")
+    assert np.isnan(rates[3])
+    assert np.isfinite(np.delete(rates, 3)).all()
+
+
+def test_the_three_returns_are_named() -> None:
+    said = _texts(lead_lag.links_figure(frames.lead_lag()))
+    assert "Binance BTCUSDT: before" in said
+    assert "0.31  [0.21, 0.41]" in said
+    assert "−0.01  [−0.11, 0.09]" in said
+
+
+def test_the_race_shows_each_predictor_of_each_venue() -> None:
+    figure = prediction.race_figure(frames.race())
+    np.testing.assert_allclose(_line(figure, "BTC: next 7 days", "BitMEX"), [0.1, 0.44, -0.2])
+
+
+def test_funding_by_past_return() -> None:
+    figure = prediction.past_return_figure(frames.house_money())
+    rates = _line(figure, "Binance BTCUSDT: past return", "mean funding")
+    np.testing.assert_allclose(rates, np.arange(3, 33, 3))
+    falls = _line(figure, "Binance BTCUSDT: drawdown", "mean funding")
+    np.testing.assert_allclose(falls, [50, 40, 30, 20, 10])
+
+
+def test_quanto_years_and_parts() -> None:
+    figure = quanto.years_figure(frames.quanto())
+    np.testing.assert_allclose(_line(figure, "ETHUSD: 8 hours, spot", "funding"), [63, 63])
+    np.testing.assert_allclose(_line(figure, "ETHUSD: 8 hours, spot", "funding less covariance"), [10, 10])
+    said = _texts(quanto.parts_figure(frames.quanto()))
+    assert "53.0  [43.0, 63.0]" in said
+    assert "Aug 2018 to Jun 2022" in said
+
+
+def test_pool_profit_by_year_mark_and_day() -> None:
+    said = _texts(amm.years_figure(frames.pool_profit()))
+    assert "−0.48  [−0.68, −0.28]" in said
+    assert "WBTC-WETH 30 bp, ethereum 0xcbcd" in said
+    figure = amm.marks_figure(frames.pool_profit())
+    np.testing.assert_allclose(_line(figure, "WBTC-WETH 30 bp, ethereum 0xcbcd", "pool price"), 0.71)
+    assert np.isnan(_line(figure, "WBTC-WETH 30 bp, ethereum 0xcbcd", "exchange price")).sum() == 3
+    total = amm.cumulative_figure(frames.pool_days())
+    np.testing.assert_allclose(
+        _line(total, "WBTC-WETH 30 bp, ethereum 0xcbcd", "net"), -np.arange(1, 11, dtype=float)
+    )
+
+
+def test_premium_precision_timing_and_audit() -> None:
+    assert "5.01  [4.51, 5.51]" in _texts(precision.precision_figure(frames.precision()))
+    figure = precision.timing_figure(frames.precision())
+    np.testing.assert_allclose(_line(figure, "Binance BTC", "premium so far in the window"), [0.55, 0.79])
+    np.testing.assert_allclose(_line(figure, "Binance BTC", "last premium alone"), [-0.03, -0.6])
+    figure = precision.audit_figure(frames.audit())
+    np.testing.assert_allclose(_line(figure, "Binance ETHUSDT", "mean"), [2.4, 2.4])
+
+
+def test_fair_rates_mechanisms_and_sides() -> None:
+    assert "19.0  [9.5, 28.5]" in _texts(fair.fair_figure(frames.fair()))
+    assert "10.2  [5.1, 15.3]" in _texts(fair.mechanisms_figure(frames.fair()))
+    assert "21.8  [10.9, 32.7]" in _texts(fair.terminal_figure(frames.fair()))
+    said = _texts(fair.sides_figure(frames.sides()))
+    assert "35.8  [25.8, 45.8]" in said
+    assert "GMX Arbitrum: longs' share" in said
+
+
+def test_every_figure_says_its_source_and_n_and_is_the_same_each_time() -> None:
+    held = frames.every() | {
+        "out_funding_averages": report_frames.averages(),
+        "out_funding_monthly": report_frames.monthly(),
+        "out_venue_spreads": report_frames.spreads(),
+    }
+    for exhibit in FIGURES:
+        assert ready(exhibit.needs, held), exhibit.slug
+        figure = exhibit.draw(held, "here")
+        said = " ".join(_texts(figure))
+        assert "Source: here" in said, exhibit.slug
+        assert "n:" in said or "n =" in said, exhibit.slug
+        assert exhibit.describe(held), exhibit.slug
+        assert render(figure) == render(exhibit.draw(held, "here")), exhibit.slug
+
+
+def test_a_lake_without_bitcoin_and_ether_still_has_a_report() -> None:
+    held = {
+        name: frame[frame["base"] == "BTC"].assign(base="SOL") if "base" in frame else frame
+        for name, frame in frames.every().items()
+    }
+    made = build_report(held, context=ReportContext(span="all"))
+    assert made.figures
+
+
+def test_exhibits_are_well_formed() -> None:
+    codes = {essay.code for essay in ESSAYS}
+    slugs = [exhibit.slug for exhibit in (*FIGURES, *TABLES)]
+    assert len(slugs) == len(set(slugs))
+    known = {claim.id for claim in register()}
+    for exhibit in FIGURES:
+        assert exhibit.essay in codes
+        assert set(exhibit.claims) <= known
+    for table in TABLES:
+        assert table.essay in codes | {""}
+        assert set(table.claims) <= known
+    names = set(contracts.tables())
+    assert {name for exhibit in (*FIGURES, *TABLES) for name in exhibit.needs} <= names
+
+
+def test_every_claim_is_on_the_index_and_on_each_of_its_essays_pages(report: Report) -> None:
+    assert set(report.pages) == {"report.html", *(essay.file for essay in ESSAYS)}
+    for claim in register():
+        homes = [essay for essay in ESSAYS if essay.code in claim.source]
+        assert homes, claim.id
+        assert f'href="{homes[0].file}#{homes[0].code}-{claim.id}"' in report.pages["report.html"]
+        for essay in homes:
+            assert f'id="{essay.code}-{claim.id}"' in report.pages[essay.file]
+
+
+def test_the_index_shows_the_headline_figures_alone(report: Report) -> None:
+    index = report.pages["report.html"]
+    for exhibit in FIGURES:
+        shown = f'id="figure-{exhibit.slug}"' in index
+        assert shown == (exhibit.headline and f"{exhibit.slug}.svg" in report.figures)
+
+
+def test_results_have_a_plot_of_their_own() -> None:
+    figure = table_figure(contracts.get("out_quanto"), frames.quanto(), simulated=True)
+    assert figure is not None
+    assert any("out_quanto, SIMULATED MARKET" in text for text in _texts(figure))
