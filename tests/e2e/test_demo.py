@@ -18,6 +18,7 @@ from perp_pipeline.runner import run_many
 from perp_pipeline.session import open_session
 from perp_pipeline.settings import Settings
 from perp_pipeline.simulation import open_market
+from perp_pipeline.simulation.onchain.truth import pool_days
 from perp_pipeline.simulation.truth import Truth
 
 pytestmark = pytest.mark.slow
@@ -36,6 +37,16 @@ def test_the_demo_ends_with_claims_report_and_the_word_that_it_is_simulated(tmp_
     assert page.is_file() and "simulated" in page.read_text().lower()
     assert "This market is SIMULATED" in done.stderr
     assert not list(lake.rglob("_quarantine"))
+
+    # what the lake has from logs is what the pools' own state says
+    days = Lake.at(str(lake)).frame(contracts.get("core_amm_pool_day")).set_index(["pool", "day"])
+    truth = pool_days(open_market(3, Span.parse("2020-01", "2020-06")).market.chain)
+    assert len(days) == len(truth) > 100
+    for day in truth:
+        found = days.loc[(day.pool, pd.Timestamp(day.day))]
+        assert found["pnl_usd"] == pytest.approx(day.pnl_usd, abs=1e-3)
+        assert found["fees_usd"] == pytest.approx(day.fees_usd, abs=1e-3)
+        assert found["convexity_flow_usd"] == pytest.approx(day.convexity_usd, abs=1e-3)
 
     result = CliRunner(env={"COLUMNS": "200"}).invoke(app, ["run", "--lake", str(lake), "--from", "2020-01"])
     assert result.exit_code == 2

@@ -541,7 +541,7 @@ def test_a_market_shorter_than_the_pools_life_has_them_all_along() -> None:
 
 
 def test_without_noise_convexity_is_what_the_formula_gives() -> None:
-    """A pair that only arbitrageurs use, marked daily, costs V r**2 / 8 a day: V its value, r the day's return.
+    """A pair that only arbitrageurs use costs V r**2 / 8 a day: V its value, r the return of the day.
 
     That is L sqrt(p) r**2 / 4 with V = 2 L sqrt(p).
     """
