@@ -20,7 +20,14 @@ from perp_pipeline.contracts.raw_funding import RAW_BITMEX_BUCKETED, RAW_BITMEX_
 from perp_pipeline.months import Month, Span
 from perp_pipeline.sources.base import Body, BodyCheck, Request
 from perp_pipeline.sources.complete import Window, require_whole, times_of
-from perp_pipeline.sources.errors import FormatChanged, NotServed, PermanentError, SourceError, Unreachable
+from perp_pipeline.sources.errors import (
+    FormatChanged,
+    NotInStore,
+    NotServed,
+    PermanentError,
+    SourceError,
+    Unreachable,
+)
 from perp_pipeline.sources.known_gaps import KnownGaps
 from perp_pipeline.sources.monthly import MonthRows, Series, fetch_parsed, fetch_series, signed
 from perp_pipeline.sources.pinned import PinnedArchive, archives_for
@@ -32,8 +39,9 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-FUNDING = "https://www.bitmex.com/api/v1/funding"
-BUCKETED = "https://www.bitmex.com/api/v1/trade/bucketed"
+HOST = "www.bitmex.com"
+FUNDING = f"https://{HOST}/api/v1/funding"
+BUCKETED = f"https://{HOST}/api/v1/trade/bucketed"
 FUNDING_PAGE, BUCKETED_PAGE = 500, 1000
 """Most rows of an answer; a month has 93 payments or 744 hourly bars."""
 
@@ -202,7 +210,7 @@ class BitmexFunding:
             try:
                 yield from fetch_series(http, self.series(http, instrument), span, now)
             except (PermanentError, Unreachable) as error:
-                closed = _may_be_gone(error, instrument, now)
+                closed = _may_be_gone(http, error, instrument, now)
                 copy = archives_for(self.archives, RAW_PINNED_FUNDING.name, self.venue, instrument.symbol)
                 if not closed and (isinstance(error, Unreachable) or not copy):
                     raise
@@ -220,13 +228,15 @@ class BitmexFunding:
         return _series(http, endpoint, instrument, "timestamp", self.gaps)
 
 
-def _may_be_gone(error: SourceError, listed: Listed, now: datetime) -> bool:
-    """Whether a refusal is the closing that the venue announced. A changed format is never that.
+def _may_be_gone(http: Http, error: SourceError, listed: Listed, now: datetime) -> bool:
+    """Whether a refusal is the closing that the venue announced.
+
+    A changed format is never that, and neither is a hole in a store that has the venue's other answers.
 
     Raises:
-        FormatChanged: the error, if it is one.
+        FormatChanged, NotInStore: the error, if it is such a one.
     """
-    if isinstance(error, FormatChanged):
+    if isinstance(error, FormatChanged) or (isinstance(error, NotInStore) and http.store.holds(HOST)):
         raise error
     return listed.closes is not None and now >= listed.closes
 
@@ -275,7 +285,7 @@ class BitmexBucketed:
                 for frame in fetch_series(http, self.series(http, bars), span, now):
                     yield frame.assign(bin_size=bars.bin_size)
             except (PermanentError, Unreachable) as error:
-                if not _may_be_gone(error, bars, now) and isinstance(error, Unreachable):
+                if not _may_be_gone(http, error, bars, now) and isinstance(error, Unreachable):
                     raise
                 _log.warning("%s; no bars of %s", error, bars.symbol)
 

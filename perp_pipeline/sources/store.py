@@ -140,6 +140,11 @@ class BodyStore:
                 if entry is not None:
                     yield entry
 
+    def holds(self, host: str) -> bool:
+        """Whether any answer of a host is stored."""
+        folder = self._root / host
+        return folder.exists() and any(folder.glob("*.json"))
+
     def manifest(self) -> pd.DataFrame:
         """The manifest for people: one row per request, sorted by URL and parameters.
 

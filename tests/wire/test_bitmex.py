@@ -18,6 +18,7 @@ from perp_pipeline.sources.bitmex import BitmexBucketed, BitmexFunding, parse_bu
 from perp_pipeline.sources.errors import (
     FormatChanged,
     IncompleteBody,
+    NotInStore,
     PermanentError,
     SourceError,
     TransientError,
@@ -274,6 +275,23 @@ def test_what_came_before_a_refusal_is_kept(replay, funding: BitmexFunding, tmp_
     replay.faults([{"match": "startTime=2020-03", "kind": "status_451"}])
     with http_at(replay.url, tmp_path) as http:
         assert len(download(with_copy, http, "2020-01", "2020-05")) == 93 + 87
+
+
+def test_a_hole_in_the_store_is_not_a_closing(replay, funding: BitmexFunding, tmp_path: Path, caplog) -> None:  # type: ignore[no-untyped-def]
+    """What was never stored stands for a venue that was gone; one lost body among others does not."""
+    with_copy = BitmexFunding(funding.universe, funding.gaps, load_archives())
+    with http_at(replay.url, tmp_path / "full") as http:
+        assert len(download(with_copy, http, "2020-01", "2020-03")) == 93 + 87 + 93
+        lost = next(entry for entry in http.store.entries() if "2020-02-01" in entry.request.full_url)
+        http.forget(lost.request)
+    with (
+        http_at(None, tmp_path / "full", offline=True) as http,
+        pytest.raises(NotInStore, match=r"raw_bitmex_funding 2020-02 .*Run once without --offline"),
+    ):
+        download(with_copy, http, "2020-01", "2020-03")
+    with http_at(None, tmp_path / "empty", offline=True) as http:
+        assert download(with_copy, http, "2020-01", "2020-03").empty
+    assert "the pinned copy of" in caplog.text
 
 
 def test_nothing_is_asked_after_the_closing(replay, funding: BitmexFunding, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
