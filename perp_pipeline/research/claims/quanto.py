@@ -8,6 +8,7 @@ import numpy as np
 
 from perp_pipeline.research.claims.model import Answer, Claim, Expected, MissingData, Part, Tables, value
 from perp_pipeline.research.claims.reading import attempt, gather, row_part, rows, sum_part
+from perp_pipeline.research.quanto import C19_WINDOW
 from perp_pipeline.theory.quanto import dollar_notional, dollar_profit, dollar_return, mean_of_product
 
 SYMBOL = "ETHUSD"
@@ -203,7 +204,7 @@ CLAIMS = (
         "Since June 2017: ETH 51 %, perp 115 %, covariance 64 %",
         "51, 115, 64",
         "fraction a year",
-        "2017-06..2019-04",
+        C19_WINDOW,
         since_june_2017,
         ("out_quanto",),
     ),
