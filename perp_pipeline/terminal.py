@@ -147,31 +147,32 @@ def columns_table(contract: Contract) -> Table:
 
 
 def claims_table(claims: pd.DataFrame, width: int) -> Table:
-    """The register: statement, what was published, what the data say, verdict."""
-    table = Table(box=None, pad_edge=False, show_lines=False, padding=(0, 1))
+    """The register: statement, what was published, what the data say, verdict.
+
+    Below 120 columns what was published is left out; the statement mostly says it.
+    """
+    wide = width >= 120
+    table = Table(box=None, pad_edge=False, padding=(0, 1))
     table.add_column("#", justify="right")
-    table.add_column("claim", max_width=max(30, width - 90), overflow="fold")
-    table.add_column("published", max_width=22, overflow="fold")
-    table.add_column("estimate", justify="right")
-    table.add_column("95 % interval", justify="right")
-    table.add_column("verdict")
+    table.add_column("claim", ratio=1, overflow="fold")
+    if wide:
+        table.add_column("published", max_width=22, overflow="fold")
+    table.add_column("estimate", justify="right", no_wrap=wide, max_width=None if wide else 11)
+    table.add_column("95 % interval", justify="right", no_wrap=wide, max_width=None if wide else 10)
+    table.add_column("verdict", max_width=None if wide else 10)
     for row in claims.itertuples(index=False):
         style = VERDICT_STYLES.get(row.verdict, "")
-        table.add_row(
+        missing = pd.isna(row.estimate)
+        cells = [
             str(row.claim_id),
             _plain(textwrap.shorten(f"{row.source}: {row.statement}", 150, placeholder=" ...")),
-            _plain(row.published),
-            "" if pd.isna(row.estimate) else _estimate(row.estimate, row.unit, exact=row.se == 0),
+            *([_plain(row.published)] if wide else []),
+            "" if missing else f"{amount(row.estimate, row.unit)} {PERIODS.get(row.unit, '')}".strip(),
             "" if pd.isna(row.ci_low) or row.se == 0 else interval(row.ci_low, row.ci_high, row.unit),
             f"[{style}]{row.verdict}[/]" if style else row.verdict,
-        )
+        ]
+        table.add_row(*cells)
     return table
-
-
-def _estimate(value: float, unit: str, exact: bool) -> str:
-    """An estimate with its unit; an exact rate with two decimals, as the texts print it (10.95 %)."""
-    digits = 2 if exact and unit == "fraction a year" else None
-    return f"{amount(value, unit, digits=digits)} {PERIODS.get(unit, '')}"
 
 
 def _plain(text: str) -> str:
