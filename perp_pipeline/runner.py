@@ -262,7 +262,7 @@ def _publish(
     failures = blocking(checks)
     bad = _rejected(contract, table, failures)
     reason = "\n".join(failure.describe(contract) for failure in failures)
-    for key, part in split(contract, table):
+    for key, part in split(contract, table) if bad else ():
         if key in bad:
             context.lake.quarantine(contract, part, key, reason, context.now)
     report.rejected += sorted(bad)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -30,6 +31,8 @@ from perp_pipeline.months import Span
 
 QUARANTINE = "_quarantine"
 MARKET = "_market.json"
+_WRITERS = 8
+_UNCHANGED = "unchanged"
 
 
 @dataclass
@@ -149,27 +152,23 @@ class Lake:
             hold_back: partitions that failed their audit: neither written nor counted as lost.
             allow_lost_rows: let a closed month shrink.
         """
+        parts = list(split(contract, table))
+        seen = {key for key, _ in parts}
+        kept = [(key, part) for key, part in parts if key not in hold_back]
+
+        def put(item: tuple[PartitionKey, pa.Table]) -> str | None:
+            return self._put(contract, *item, now, allow_lost_rows)
+
         report = Commit()
-        seen = set()
-        for key, part in split(contract, table):
-            seen.add(key)
-            if key in hold_back:
-                continue
-            path = partition_file(self.root, contract, key)
-            content = to_parquet(contract, part)
-            if path.exists():
-                if path.read_bytes() == content:
+        # The disk's word that a file is safe is what takes time: several files wait for it at once.
+        with ThreadPoolExecutor(_WRITERS) as writers:
+            for (key, _), outcome in zip(kept, writers.map(put, kept), strict=True):
+                if outcome is None:
+                    report.written.append(key)
+                elif outcome == _UNCHANGED:
                     report.unchanged.append(key)
-                    continue
-                closed = contract.layer != "out" and key.month is not None and key.month.is_closed(now)
-                if closed and not allow_lost_rows:
-                    lost = self._lost(contract, path, part)
-                    if len(lost):
-                        report.refused[key] = _lost_message(contract, key, lost)
-                        self.quarantine(contract, part, key, report.refused[key], now)
-                        continue
-            files.put(self.root, path, content)
-            report.written.append(key)
+                else:
+                    report.refused[key] = outcome
         if span is not None and not allow_lost_rows:
             for key in self.partitions(contract, span):
                 month = key.month
@@ -181,6 +180,25 @@ class Lake:
                         "Kept as it was. Remedy: look at the source, then run again with --allow-lost-rows."
                     )
         return report
+
+    def _put(
+        self, contract: Contract, key: PartitionKey, part: pa.Table, now: datetime, allow_lost_rows: bool
+    ) -> str | None:
+        """Publish one partition. None if it was written, else :data:`_UNCHANGED` or why it was refused."""
+        path = partition_file(self.root, contract, key)
+        content = to_parquet(contract, part)
+        if path.exists():
+            if path.read_bytes() == content:
+                return _UNCHANGED
+            closed = contract.layer != "out" and key.month is not None and key.month.is_closed(now)
+            if closed and not allow_lost_rows:
+                lost = self._lost(contract, path, part)
+                if len(lost):
+                    message = _lost_message(contract, key, lost)
+                    self.quarantine(contract, part, key, message, now)
+                    return message
+        files.put(self.root, path, content)
+        return None
 
     def quarantine(
         self, contract: Contract, table: pa.Table, key: PartitionKey, reason: str, now: datetime

@@ -60,16 +60,24 @@ def split(contract: Contract, table: pa.Table) -> Iterator[tuple[PartitionKey, p
     if contract.time is not None:
         levels[MONTH] = months_of(contract, table)
     groups = pd.DataFrame(levels).fillna(NO_VALUE).groupby(list(levels), sort=True, observed=True).indices
-    for values, rows in sorted(groups.items(), key=lambda item: item[0]):
-        parts = values if isinstance(values, tuple) else (values,)
-        key = PartitionKey(tuple(zip(levels, map(str, parts), strict=True)))
-        yield key, table.take(pa.array(np.sort(rows)))
+    parts = sorted(groups.items(), key=lambda item: item[0])
+    if not parts:
+        return
+    # One gather for all partitions, then views of it: a gather for each costs more than all else here.
+    grouped = table.take(pa.array(np.concatenate([np.sort(rows) for _, rows in parts]))).combine_chunks()
+    start = 0
+    for values, rows in parts:
+        texts = values if isinstance(values, tuple) else (values,)
+        key = PartitionKey(tuple(zip(levels, map(str, texts), strict=True)))
+        yield key, grouped.slice(start, len(rows))
+        start += len(rows)
 
 
 def months_of(contract: Contract, table: pa.Table) -> pd.Series:
     """``YYYY-MM`` of each row's time column."""
-    months = pc.strftime(table.column(contract.time), format="%Y-%m")
-    return months.to_pandas()
+    months = pc.floor_temporal(table.column(contract.time), unit="month")
+    coded = months.combine_chunks().dictionary_encode()
+    return pc.strftime(coded.dictionary, format="%Y-%m").take(coded.indices).to_pandas()
 
 
 def to_parquet(contract: Contract, table: pa.Table, *, audited: bool = True) -> bytes:
