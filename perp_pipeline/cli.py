@@ -144,6 +144,7 @@ def run(
     """
     from perp_pipeline.graph import UnknownTable
     from perp_pipeline.lake import LakeError
+    from perp_pipeline.publish import publish_report
     from perp_pipeline.research.periods import parse_period
     from perp_pipeline.session import utc_now
 
@@ -172,7 +173,8 @@ def run(
     except (UnknownTable, LakeError, ValueError) as error:
         _usage(str(error))
     if any(report.table == "out_claims" and not report.error for report in reports):
-        console.print("Next: perp claims, perp report", highlight=False)
+        console.print(f"Report: {publish_report(settings)}", highlight=False, soft_wrap=True)
+        console.print("Next: perp claims", highlight=False)
     _exit(reports)
 
 

@@ -168,8 +168,25 @@ def _download(node: Node, span: Span, context: Context, report: StepReport) -> N
         if frames:
             frame = pd.concat(frames, ignore_index=True) if len(frames) > 1 else frames[0]
             _publish(node.contract, frame, part, context, report)
+        else:
+            _nothing_lost(node.contract, part, context)
     if not report.rows:
         report.note = f"the source has no rows for {span}"
+
+
+def _nothing_lost(contract: Contract, span: Span, context: Context) -> None:
+    """A source that answers nothing for closed months that the lake holds is an error, not news."""
+    empty = contract.schema.empty_table()
+    commit = context.lake.commit(
+        contract,
+        empty,
+        now=context.now,
+        span=span,
+        scope=_scope(contract, context.settings),
+        allow_lost_rows=context.allow_lost_rows,
+    )
+    if commit.refused:
+        raise LostRows("\n".join(commit.refused.values()))
 
 
 def _build(step: Step, span: Span, context: Context, report: StepReport) -> None:

@@ -23,7 +23,7 @@ from perp_pipeline.contracts.checks import (
     within,
 )
 from perp_pipeline.contracts.model import Column, Contract, RowCheck, Severity
-from perp_pipeline.contracts.raw_funding import INTERVALS, LARGEST_RATE
+from perp_pipeline.contracts.raw_funding import INTERVALS, LARGEST_ANYWHERE, LARGEST_RATE
 
 HOURS_A_YEAR = 8760.0
 
@@ -126,8 +126,8 @@ CORE_FUNDING_PAYMENTS = Contract(
             "float64",
             "Rate paid, positive when longs pay shorts.",
             unit="fraction of notional per payment",
-            low=-LARGEST_RATE,
-            high=LARGEST_RATE,
+            low=-LARGEST_ANYWHERE,
+            high=LARGEST_ANYWHERE,
         ),
         Column("rate_annual", "float64", "rate * 8760 / interval_hours.", unit="fraction a year"),
         Column(

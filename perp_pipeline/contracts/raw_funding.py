@@ -22,6 +22,9 @@ LARGEST_RATE = 0.03
 """The widest cap either venue has published: 3 % a payment (Binance altcoins); BTC and ETH stay inside 0.75
 %."""
 
+LARGEST_ANYWHERE = 0.04
+"""Bound of the venues without a published cap, and of Hyperliquid, whose cap is 4 % an hour."""
+
 _SOURCE_URL = Column("source_url", "string", "Address that the body came from.")
 _DOWNLOAD_SHA256 = Column("download_sha256", "string", "SHA-256 of the body, in hex.")
 _SYMBOL = Column("symbol", "string", "The venue's symbol.")

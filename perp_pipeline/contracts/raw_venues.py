@@ -11,7 +11,7 @@ _SOURCE = (
     Column(
         "download_sha256",
         "string",
-        "SHA-256 of the body, in hex; of Bybit's and Deribit's as sorted JSON without the time of the answer.",
+        "SHA-256 of the body, in hex; Bybit's and Deribit's as sorted JSON without the time of answer.",
     ),
 )
 

@@ -26,14 +26,21 @@ def main_symbols(funding: pd.DataFrame) -> pd.DataFrame:
 
 
 def midnight_prices(core_returns_8h: pd.DataFrame, base: str) -> pd.Series:
-    """USD price at 00:00 UTC, the start of each day: on every calendar day (naive), NaN where missing."""
-    rows = core_returns_8h[core_returns_8h["base"] == base]
+    """Price at 00:00 UTC, the start of each day: on every calendar day (naive), NaN where missing.
+
+    Chained from the first close by the 8-hour returns, each of which is one venue's own: a change of the
+    venue (and of dollars to tether) is no return. After a hole the chain starts at the close again.
+    """
+    rows = core_returns_8h[(core_returns_8h["base"] == base) & (core_returns_8h["close"] > 0)]
+    rows = rows.sort_values("window_end")
     ends = rows["window_end"].dt.tz_convert("UTC").dt.tz_localize(None)
+    new_chain = (ends.diff() != pd.Timedelta(hours=8)).to_numpy()
+    growth = np.where(new_chain, 1.0, 1.0 + rows["ret_8h"].to_numpy(dtype=np.float64))
+    chain = pd.Series(new_chain).cumsum()
+    first_close = pd.Series(rows["close"].to_numpy(dtype=np.float64)).groupby(chain).transform("first")
+    price = first_close * pd.Series(growth).groupby(chain).cumprod()
     midnight = (ends == ends.dt.normalize()).to_numpy()
-    prices = pd.Series(
-        rows["close"].to_numpy(dtype=np.float64)[midnight], index=pd.DatetimeIndex(ends[midnight])
-    )
-    return every_day(prices.where(prices > 0))
+    return every_day(pd.Series(price.to_numpy()[midnight], index=pd.DatetimeIndex(ends[midnight])))
 
 
 def every_day(series: pd.Series) -> pd.Series:

@@ -57,12 +57,14 @@ def part(estimate: float, half: float, expected: Expected | None) -> Part:
         (0.30, 0.10, Within(0.5, 1.0), "fails"),
         (0.10, 0.05, POSITIVE, "holds"),
         (0.10, 0.20, POSITIVE, "weak"),
-        (-0.01, 0.20, POSITIVE, "fails"),
+        (-0.01, 0.20, POSITIVE, "weak"),
+        (-0.30, 0.20, POSITIVE, "fails"),
         (-0.10, 0.05, NEGATIVE, "holds"),
         (-0.10, 0.20, NEGATIVE, "weak"),
         (0.60, 0.05, Beyond(0.5), "holds"),
         (0.60, 0.20, Beyond(0.5), "weak"),
-        (0.40, 0.20, Beyond(0.5), "fails"),
+        (0.40, 0.20, Beyond(0.5), "weak"),
+        (0.20, 0.20, Beyond(0.5), "fails"),
         (0.10951, 0.0, Printed(0.1095, 0.00005), "arithmetic"),
         (0.2740, 0.0, Printed(0.1, 0.05), "wrong as stated"),
         (0.1, math.nan, value(0.1), "no data"),
@@ -211,7 +213,7 @@ def test_an_estimate_on_the_wrong_side_says_whether_that_is_significant() -> Non
     found = evaluate(find_claim(6), tables)
     assert found.verdict is Verdict.FAILS
     assert "[fails]" in found.reason
-    assert verdict_of(part(-0.01, 0.2, POSITIVE)) is Verdict.FAILS
+    assert verdict_of(part(-0.01, 0.2, POSITIVE)) is Verdict.WEAK
     assert "absolute skewness" in found.reason
 
 

@@ -174,6 +174,14 @@ def test_a_closed_month_that_would_shrink_fails_and_stays(context: Context, venu
     assert len(context.lake.frame(RAW)) == 91 * 3
 
 
+def test_a_source_that_answers_nothing_for_months_on_record_fails(context: Context, venue: Venue) -> None:
+    run_node("raw_rates", SPAN, context)
+    venue.last = "2019-12"
+    with pytest.raises(StepFailed, match="month=2020-01: the refresh has no row of this closed month"):
+        run_node("raw_rates", SPAN, context)
+    assert len(context.lake.frame(RAW)) == 91 * 3
+
+
 def test_months_beyond_a_source_are_no_failure(context: Context) -> None:
     run_many(list(context.nodes), SPAN, context)
     later = Span.parse("2020-05", "2020-06")

@@ -29,6 +29,7 @@ from perp_pipeline.research.claims.reading import (
     series_of,
     sum_part,
 )
+from perp_pipeline.research.series import COMPLETE
 from perp_pipeline.research.spreads import common_days
 from perp_pipeline.theory.carry import fair_funding
 from perp_pipeline.theory.funding_map import BINANCE, annual_from_8h
@@ -112,6 +113,7 @@ def modal_rate(tables: Tables, period: str) -> Answer:
     """
     venue, symbol, _ = BINANCE_BTC
     daily = rows_in(tables, "core_funding_daily", "day", period, venue=venue, symbol=symbol)
+    daily = daily[daily["coverage"] >= COMPLETE]
     days = daily["day"].to_numpy(dtype="datetime64[us]")
     mode = float(daily["rate_day"].round(5).mode().iloc[0])
     parts = [fact_part("modal daily rate", "fraction a day", mode, days, len(days), value(0.0003))]

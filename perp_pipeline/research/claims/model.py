@@ -184,8 +184,8 @@ def verdict_of(part: Part) -> Verdict | None:
       ``wrong as stated`` where it does not.
     - A published value or range ``fails`` where the 95 % interval misses it; where the interval has it,
       it ``holds``, unless the interval has zero too (and the published value is not zero): then ``weak``.
-    - A published sign or bound ``holds`` where the whole interval is on its side, is ``weak`` where only
-      the estimate is, and ``fails`` where the estimate is on the other.
+    - A published sign or bound ``holds`` where the whole interval is on its side, ``fails`` where all of it
+      is on the other, and is ``weak`` in between: a difference inside its noise contradicts nothing.
     - Without an interval (fewer than 8 observations) there is ``no data``.
     """
     expected = part.expected
@@ -202,8 +202,8 @@ def verdict_of(part: Part) -> Verdict | None:
         spans_zero = part.ci_low <= 0.0 <= part.ci_high
         return Verdict.WEAK if spans_zero and not expected.low <= 0.0 <= expected.high else Verdict.HOLDS
     side = 1.0 if expected.above else -1.0
-    near_end = part.ci_low if expected.above else part.ci_high
-    if side * (part.estimate - expected.bound) <= 0.0:
+    near_end, far_end = (part.ci_low, part.ci_high) if expected.above else (part.ci_high, part.ci_low)
+    if side * (far_end - expected.bound) <= 0.0:
         return Verdict.FAILS
     return Verdict.HOLDS if side * (near_end - expected.bound) > 0.0 else Verdict.WEAK
 
@@ -289,16 +289,16 @@ def _sentence(part: Part, verdict: Verdict | None) -> str:
     if part.se > 0:
         text += f" (95 %: {factor * part.ci_low:{form}} to {factor * part.ci_high:{form}})"
     if verdict is not None:
-        text += f" [{verdict}{', but not significantly' if _undecided(part, verdict) else ''}]"
+        text += f" [{verdict}{', on the other side of the bound' if _undecided(part, verdict) else ''}]"
     return f"{text}."
 
 
 def _undecided(part: Part, verdict: Verdict) -> bool:
     """The estimate is on the wrong side of a published bound, the interval on both."""
     expected = part.expected
-    if verdict is not Verdict.FAILS or not isinstance(expected, Beyond):
+    if verdict is not Verdict.WEAK or not isinstance(expected, Beyond):
         return False
-    return part.ci_high > expected.bound if expected.above else part.ci_low < expected.bound
+    return part.estimate < expected.bound if expected.above else part.estimate > expected.bound
 
 
 def _short_of(part: Part, period: str) -> str:
