@@ -269,7 +269,7 @@ def report(
     lake: LakeOption = None,
     output: Annotated[Path | None, typer.Option(help="Folder to write; LAKE/report by default.")] = None,
 ) -> None:
-    """Write the report: one self-contained HTML page, figures as PNG and SVG."""
+    """Write the report: an index, a page per essay, figures as PNG and SVG, the regression table as LaTeX."""
     from perp_pipeline.lake import LakeError
     from perp_pipeline.publish import publish_report
 

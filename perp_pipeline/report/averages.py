@@ -104,7 +104,7 @@ FIGURES: tuple[FigureExhibit, ...] = (
         "B",
         "Monthly funding by venue",
         "After figure 3 of the essay. One line per venue: its contract with the longest history.",
-        (6, 11, 16),
+        (6, 11),
         ("out_funding_monthly",),
         lambda tables, source: monthly_figure(tables["out_funding_monthly"], source=source),
         _say_monthly(ESSAY_PERIOD),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -118,7 +118,7 @@ def build_report(tables: Tables, *, context: ReportContext) -> Report:
     figures = [exhibit for exhibit in FIGURES if ready(exhibit.needs, held)]
     drawn = {exhibit.slug: _drawn(exhibit, held, context, files) for exhibit in figures}
     shown = [exhibit for exhibit in TABLES if ready(exhibit.needs, held)]
-    printed = [_printed(exhibit, held) for exhibit in shown]
+    printed = [item for exhibit in shown if (item := _printed(exhibit, held)) is not None]
     needed = {name for needs in _all_needs() for name in needs}
     claims = _claims(held.get("out_claims"), context)
     for claim in claims:
@@ -270,12 +270,16 @@ def _essay(
     }
 
 
-def _printed(exhibit: TableExhibit, held: Tables) -> dict[str, Any]:
+def _printed(exhibit: TableExhibit, held: Tables) -> dict[str, Any] | None:
+    """The table as text, its first rows if there are many; None where it has no rows."""
     import markupsafe
 
     body = exhibit.build(held)
-    trusted = markupsafe.Markup(body) if isinstance(body, str) else None
-    return {"exhibit": exhibit, "view": None if trusted else body, "html": trusted}
+    if isinstance(body, str):
+        return {"exhibit": exhibit, "view": None, "html": markupsafe.Markup(body)}
+    if not body.rows:
+        return None
+    return {"exhibit": exhibit, "view": replace(body, rows=body.rows[:_MOST_ROWS]), "html": None}
 
 
 def _others(held: Tables) -> list[dict[str, Any]]:

@@ -128,7 +128,10 @@ def _draw(
         if math.isfinite(row.low) and math.isfinite(row.high):
             axes.plot([row.low, row.high], [y, y], color=row.colour, linewidth=2.2, solid_capstyle="butt")
         axes.plot([row.estimate], [y], marker="o", markersize=7, color=row.colour, label=row.label)
-        axes.text(left, y, row.label, transform=blend, va="center")
+        # SVG readers drop leading spaces, which indent a row below its heading.
+        bare = row.label.lstrip(" ")
+        indent = "\N{NO-BREAK SPACE}" * (len(row.label) - len(bare))
+        axes.text(left, y, indent + bare, transform=blend, va="center")
         axes.text(numbers, y, row.numbers(digits), transform=blend, va="center", color=row.colour)
         said = f"{row.n:,}" + (f", {row.note}" if row.note else "")
         axes.text(counts, y, said, transform=blend, va="center", fontsize=8.5, color=colour("muted"))

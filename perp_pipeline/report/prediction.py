@@ -28,8 +28,8 @@ PREDICTORS = {
     "ma9": "mean\n3 d",
     "ma21": "mean\n7 d",
     "ma90": "mean\n30 d",
-    "premium_instant": "premium\nnow",
-    "premium_formula": "premium\nby map",
+    "premium_instant": "prem.\nnow",
+    "premium_formula": "prem.\nmapped",
 }
 _SCHEME = "expanding"
 _DECILES = [f"d{place:02d}" for place in range(1, 11)]
@@ -42,19 +42,33 @@ _DRAWDOWNS = {
 }
 
 
-def _race(race: pd.DataFrame) -> tuple[str, pd.DataFrame, list[tuple[str, str, str]]]:
+def _race(race: pd.DataFrame, premium: bool) -> tuple[str, pd.DataFrame, list[tuple[str, str, str]]]:
+    """Period, rows and contracts of the essay's window, or of the year with most premiums."""
+    rows = race[race["scheme"] == _SCHEME]
     period = best_period(race)
-    rows = race[(race["period"] == period) & (race["scheme"] == _SCHEME)]
+    if premium:
+        held = rows[rows["predictor"].str.startswith("premium_")]
+        years = held[held["period"].str.fullmatch(r"\d{4}")]
+        period = _fullest(years if len(years) else held) if len(held) else period
+        keys = ["venue", "symbol"]
+        rows = rows.merge(held.loc[held["period"] == period, keys].drop_duplicates(), on=keys)
+    rows = rows[rows["period"] == period]
     return period, rows, leading(rows)
 
 
-def race_figure(race: pd.DataFrame, *, source: str = "out_predictor_race") -> Figure:
+def _fullest(rows: pd.DataFrame) -> str:
+    most = rows.groupby("period")["n"].max()
+    return str(min(most.index, key=lambda period: (-most[period], period)))
+
+
+def race_figure(race: pd.DataFrame, *, premium: bool = False, source: str = "out_predictor_race") -> Figure:
     """Out-of-sample R2 against no change, by predictor, one panel per target and base, a colour per venue.
 
     Args:
         race: out_predictor_race.
+        premium: the year and the contracts with most premiums in place of the essay's window.
     """
-    period, rows, contracts = _race(race)
+    period, rows, contracts = _race(race, premium)
     held = [name for name in PREDICTORS if (rows["predictor"] == name).any()]
     panels = []
     for target, words in TARGETS.items():
@@ -80,10 +94,11 @@ def race_figure(race: pd.DataFrame, *, source: str = "out_predictor_race") -> Fi
                 counts.append(int(own["n"].max()))
             if lines:
                 note = "n = " + ", ".join(f"{count:,}" for count in counts)
-                panels.append(Panel(f"{base}: {words}", [PREDICTORS[name] for name in held], lines, note))
+                name = f"{lines[0].label} {base}" if len(lines) == 1 else base
+                panels.append(Panel(f"{name}: {words}", [PREDICTORS[name] for name in held], lines, note))
     return grid_figure(
         panels,
-        title=f"What predicts funding, {period_words(period)}",
+        title=f"What predicts funding{', premium among it' if premium else ''}, {period_words(period)}",
         subtitle="Out-of-sample R² against no change, least squares on an expanding window; 95 % intervals "
         "(Newey-West).",
         footer=f"Source: {source}. Above zero: better than the last announced rate as it is. Days: their "
@@ -135,8 +150,8 @@ def past_return_figure(house_money: pd.DataFrame, *, source: str = "out_house_mo
     )
 
 
-def _say_race(tables: Tables) -> str:
-    _, rows, contracts = _race(tables["out_predictor_race"])
+def _say_race(tables: Tables, premium: bool = False) -> str:
+    _, rows, contracts = _race(tables["out_predictor_race"], premium)
     parts = []
     for venue, _, symbol in contracts:
         for target, words in TARGETS.items():
@@ -226,11 +241,22 @@ FIGURES: tuple[FigureExhibit, ...] = (
         "B",
         "What predicts funding",
         "Forecasts are made when a rate is announced, from what was then known, for the first payment that "
-        "was not. Premium predictors appear where the lake has premiums.",
+        "was not.",
         (18, 19),
         ("out_predictor_race",),
         lambda tables, source: race_figure(tables["out_predictor_race"], source=source),
         _say_race,
+    ),
+    FigureExhibit(
+        "premium-race",
+        "B",
+        "Moving averages against the premium",
+        "The same race in the year for which the lake has most premiums: the last premium itself, and sent "
+        "through the venue's map.",
+        (18, 19),
+        ("out_predictor_race",),
+        lambda tables, source: race_figure(tables["out_predictor_race"], premium=True, source=source),
+        lambda tables: _say_race(tables, premium=True),
     ),
     FigureExhibit(
         "past-return",

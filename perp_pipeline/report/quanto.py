@@ -246,7 +246,7 @@ FIGURES: tuple[FigureExhibit, ...] = (
         "C",
         "Quanto covariance and funding by year",
         "On spot prices, and on the venue's own trades where the lake has them.",
-        (36, 38, 39, 40),
+        (36, 38, 39),
         ("out_quanto",),
         lambda tables, source: years_figure(tables["out_quanto"], source=source),
         _say_years,

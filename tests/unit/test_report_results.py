@@ -114,6 +114,17 @@ def test_the_race_shows_each_predictor_of_each_venue() -> None:
     np.testing.assert_allclose(_line(figure, "BTC: next 7 days", "BitMEX"), [0.1, 0.44, -0.2])
 
 
+def test_the_race_with_premiums_takes_the_year_that_has_most_of_them() -> None:
+    whole = frames.race()
+    year = whole.query("venue == 'binance'").assign(period="2024", estimate=0.2)
+    without = year.query("predictor != 'premium_instant'").assign(venue="bitmex")
+    figure = prediction.race_figure(pd.concat([whole, year, without]), premium=True)
+    assert "premium among it, Jan 2024 to Dec 2024" in _texts(figure)[0]
+    panel = _panel(figure, "Binance BTC: next payment")
+    assert {"Binance"} == {str(line.get_label()) for line in panel.lines} & {"Binance", "BitMEX"}
+    np.testing.assert_allclose(_line(figure, "Binance BTC: next payment", "Binance"), 0.2)
+
+
 def test_funding_by_past_return() -> None:
     figure = prediction.past_return_figure(frames.house_money())
     rates = _line(figure, "Binance BTCUSDT: past return", "mean funding")
