@@ -10,7 +10,7 @@ import dagster as dg
 from perp_pipeline.contracts.model import Contract
 from perp_pipeline.graph import Node
 from perp_pipeline.months import FIRST_MONTH, Month, Span
-from perp_pipeline.orchestration.checks import check_results, check_specs
+from perp_pipeline.orchestration.checks import check_results, check_specs, unjudged
 from perp_pipeline.orchestration.describe import column_schema, materialization_metadata, rows_by_month
 from perp_pipeline.orchestration.partitions import MONTHS, mapping, span_of
 from perp_pipeline.orchestration.resources import Pipeline
@@ -22,9 +22,7 @@ POOL = "perp_lake"
 """Concurrency pool of everything that writes the lake: dagster.yaml lets one run at a time hold it."""
 
 FRESHNESS = dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=50), warn_window=timedelta(hours=26))
-ASK_AGAIN = dg.RetryPolicy(
-    max_retries=2, delay=120, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS
-)
+ASK_AGAIN = dg.RetryPolicy(max_retries=1, delay=60, jitter=dg.Jitter.PLUS_MINUS)
 """For downloads whose venue is still down after the HTTP client's own retries."""
 
 
@@ -95,6 +93,8 @@ def table_asset(node: Node, nodes: dict[str, Node]) -> dg.AssetsDefinition:
                 for month, rows in rows_by_month(contract, span, session.lake).items():
                     context.add_asset_metadata({"dagster/partition_row_count": rows}, key, month)
         yield from check_results(contract, key, report.checks, span)
+        if not report.checks:
+            yield from unjudged(contract, key, report.note)
         yield dg.MaterializeResult(asset_key=key, metadata=metadata)
 
     return build

@@ -13,7 +13,6 @@ from perp_pipeline.graph import Node, pipeline
 from perp_pipeline.orchestration.alerts import Alerts, alert_on_failed_check, alert_on_failed_run
 from perp_pipeline.orchestration.assets import table_asset
 from perp_pipeline.orchestration.jobs import backfill, nightly, nightly_refresh
-from perp_pipeline.orchestration.partitions import MONTHS
 from perp_pipeline.orchestration.resources import Pipeline
 from perp_pipeline.settings import Settings
 
@@ -45,7 +44,6 @@ def build_definitions(resources: Mapping[str, Any] | None = None) -> dg.Definiti
         dg.define_asset_job(
             f"backfill_{chapter}",
             selection=dg.AssetSelection.tag("chapter", chapter).upstream(),
-            partitions_def=MONTHS,
             description=f"The {chapter} tables with all that they need, for a range of months.",
         )
         for chapter in sorted({node.chapter for node in nodes().values()} - {"raw"})

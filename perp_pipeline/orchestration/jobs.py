@@ -5,21 +5,19 @@ from __future__ import annotations
 import dagster as dg
 
 from perp_pipeline.months import Month
-from perp_pipeline.orchestration.partitions import MONTHS, refresh_span
+from perp_pipeline.orchestration.partitions import refresh_span
 
 EVERYTHING = dg.AssetSelection.all()
 
 backfill = dg.define_asset_job(
     "backfill",
     selection=EVERYTHING,
-    partitions_def=MONTHS,
     description="Everything, for a range of months: one run for all of them.",
 )
 
 nightly = dg.define_asset_job(
     "nightly",
     selection=EVERYTHING,
-    partitions_def=MONTHS,
     description="The open month and the one before it, then every result and the report.",
 )
 
