@@ -21,18 +21,7 @@ import pandas as pd
 import statsmodels.api as sm
 
 START, END = pd.Timestamp("2016-05-01", tz="UTC"), pd.Timestamp("2026-07-01", tz="UTC")
-BITMEX = [
-    "XBTUSD",
-    "ETHUSD",
-    "XRPUSD",
-    "SOLUSD",
-    "BNBUSD",
-    "XBTUSDT",
-    "ETHUSDT",
-    "XRPUSDT",
-    "SOLUSDT",
-    "BNBUSDT",
-]
+BITMEX = [f"{coin}{quote}" for quote in ("USD", "USDT") for coin in ("XBT", "ETH", "XRP", "SOL", "BNB")]
 CME = (
     "raw.githubusercontent.com/nanopowered/Bitcoin-COT-Reports/7df8d5ad782764a5c61a22bfd2f015e1324ba816"
     "/data/cme_btc_futures_daily.csv"
