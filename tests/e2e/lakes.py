@@ -67,7 +67,9 @@ def digests(lake: Path, pattern: str = "*.parquet") -> dict[str, str]:
 
 
 def stamps(lake: Path) -> dict[str, int]:
-    """When every file of a lake was last written (nanoseconds)."""
+    """When every file of a lake was last written (nanoseconds), but for the report, which is drawn each time."""
     return {
-        str(path.relative_to(lake)): path.stat().st_mtime_ns for path in lake.rglob("*") if path.is_file()
+        str(path.relative_to(lake)): path.stat().st_mtime_ns
+        for path in lake.rglob("*")
+        if path.is_file() and path.relative_to(lake).parts[0] != "report"
     }
