@@ -162,11 +162,13 @@ def test_an_empty_home_opens_and_a_partition_materializes(materialized: Ui) -> N
     node = materialized.ask(CHECKS, key={"path": ["core", "funding_8h"]})["assetNodeOrError"]
     checks = node["assetChecksOrError"]["checks"]
     assert len(checks) > 10
-    assert {check["executionForLatestMaterialization"]["status"] for check in checks} == {"SUCCEEDED"} or {
+    failed = {
         check["name"]
         for check in checks
         if check["executionForLatestMaterialization"]["status"] != "SUCCEEDED"
-    } == {"fully_covered"}
+    }
+    # Without the month before, the first window is covered in part: a warning, in a run that succeeds.
+    assert failed <= {"fully_covered"}
 
 
 def test_the_browser_shows_preview_and_plot_of_the_partition(materialized: Ui, tmp_path: Path) -> None:
