@@ -67,7 +67,7 @@ def digests(lake: Path, pattern: str = "*.parquet") -> dict[str, str]:
 
 
 def stamps(lake: Path) -> dict[str, int]:
-    """When every file of a lake was last written (nanoseconds), but for the report, which is drawn each time."""
+    """When every file of a lake was last written (ns), but for the report, which is drawn each time."""
     return {
         str(path.relative_to(lake)): path.stat().st_mtime_ns
         for path in lake.rglob("*")
