@@ -88,7 +88,11 @@ RAW_DEFILLAMA_YIELDS = Contract(
         Column("apy_reward", "float64", "Part that rewards pay.", unit="percent a year", nullable=True),
         Column("tvl_usd", "float64", "Value locked.", unit="USD", nullable=True, low=0.0),
         SOURCE_URL,
-        DOWNLOAD_SHA256,
+        Column(
+            "download_sha256",
+            "string",
+            "SHA-256, in hex, of the chart's rows of the month: a later chart says the same of it.",
+        ),
     ),
     may_be_empty=True,
     checks=(

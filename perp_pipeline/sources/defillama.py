@@ -1,12 +1,13 @@
 """Yields of lending pools from DefiLlama: ``yields.llama.fi/chart/{pool}``.
 
 One answer holds a pool's whole history, ascending, about one row a day at irregular times; ``apy`` in
-percent, null where DefiLlama could not read it. There are no bounds to ask for, so the answer is asked for
-anew in each online run and never final.
+percent, null where DefiLlama could not read it. There are no bounds to ask for: the chart of closed months is
+asked for once per last month, that of open ones anew in each online run.
 """
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -20,7 +21,6 @@ from perp_pipeline.contracts.raw_lending import RAW_DEFILLAMA_YIELDS
 from perp_pipeline.months import Span
 from perp_pipeline.sources.base import Body, Request
 from perp_pipeline.sources.errors import FormatChanged, IncompleteBody
-from perp_pipeline.sources.monthly import signed
 from perp_pipeline.sources.rows import iso_times, numbers
 from perp_pipeline.sources.unpack import parse_json
 
@@ -104,13 +104,29 @@ class DefiLlamaYields:
             def check(content: bytes) -> None:
                 parse_chart(content, now)
 
+            # The venue has one chart, without bounds: what it said once the months were over is kept for good
+            # under their end (a fragment, which is not sent), and a chart of open months is asked for anew.
+            closed = span.last.is_closed(now)
+            address = f"{CHART}/{pool}"
             body: Body | None = http.fetch(
-                Request(f"{CHART}/{pool}"), final=False, check=check, absent_ok=True, label=label
+                Request(f"{address}#to-{span.last}" if closed else address),
+                final=closed,
+                check=check,
+                absent_ok=True,
+                label=label,
             )
             if body is None:
-                _log.warning("%s: no such pool at %s/%s", label, CHART, pool)
+                _log.warning("%s: no such pool at %s", label, address)
                 continue
             rows = parse_chart(body.content, now)
-            inside = (rows["time"] >= span.start) & (rows["time"] < span.end)
-            if inside.any():
-                yield signed(rows[inside].reset_index(drop=True), body, pool=pool, series=series)
+            for month in span:
+                inside = rows[(rows["time"] >= month.start) & (rows["time"] < month.end)]
+                if not inside.empty:
+                    yield inside.reset_index(drop=True).assign(
+                        pool=pool, series=series, source_url=address, download_sha256=_digest(inside)
+                    )
+
+
+def _digest(rows: pd.DataFrame) -> str:
+    """Digest of what the chart says of a month, whatever it says of later ones."""
+    return hashlib.sha256(rows.to_csv(index=False).encode()).hexdigest()
