@@ -103,6 +103,9 @@ def ui(replay_server: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator
             env=environment,
             stdout=output,
             stderr=subprocess.STDOUT,
+            start_new_session=True,
+            # A shell's background job ignores interrupts, and so would all that it starts.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
     try:
         ready = Ui(f"http://127.0.0.1:{port}")
@@ -121,7 +124,7 @@ def ui(replay_server: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         try:
             process.wait(timeout=30)
         except subprocess.TimeoutExpired:
-            process.kill()
+            os.killpg(process.pid, signal.SIGKILL)
             process.wait()
 
 
