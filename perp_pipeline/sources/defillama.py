@@ -1,8 +1,8 @@
 """Yields of lending pools from DefiLlama: ``yields.llama.fi/chart/{pool}``.
 
 One answer holds a pool's whole history, ascending, about one row a day at irregular times; ``apy`` in
-percent, null where DefiLlama could not read it. There are no bounds to ask for: the chart of closed months is
-asked for once per last month, that of open ones anew in each online run.
+percent, null where DefiLlama could not read it. There are no bounds to ask for: a chart from after the end of
+the months is kept for them, and for open months it is asked for anew in each online run.
 """
 
 from __future__ import annotations
@@ -104,13 +104,10 @@ class DefiLlamaYields:
             def check(content: bytes) -> None:
                 parse_chart(content, now)
 
-            # The venue has one chart, without bounds: what it said once the months were over is kept for good
-            # under their end (a fragment, which is not sent), and a chart of open months is asked for anew.
-            closed = span.last.is_closed(now)
             address = f"{CHART}/{pool}"
             body: Body | None = http.fetch(
-                Request(f"{address}#to-{span.last}" if closed else address),
-                final=closed,
+                Request(address),
+                final=_says_all(http, address, span, now),
                 check=check,
                 absent_ok=True,
                 label=label,
@@ -125,6 +122,12 @@ class DefiLlamaYields:
                     yield inside.reset_index(drop=True).assign(
                         pool=pool, series=series, source_url=address, download_sha256=_digest(inside)
                     )
+
+
+def _says_all(http: Http, address: str, span: Span, now: datetime) -> bool:
+    """Whether the months are over, and a chart on record (if there is one) is from after their end."""
+    held = http.store.entry(Request(address))
+    return span.last.is_closed(now) and (held is None or datetime.fromisoformat(held.fetched_at) >= span.end)
 
 
 def _digest(rows: pd.DataFrame) -> str:
