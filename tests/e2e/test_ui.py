@@ -105,7 +105,7 @@ def ui(replay_server: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator
             stderr=subprocess.STDOUT,
             start_new_session=True,
             # A shell's background job ignores interrupts, and so would all that it starts.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
         )
     try:
         ready = Ui(f"http://127.0.0.1:{port}")
