@@ -62,7 +62,7 @@ def test_every_table_is_an_asset_and_every_asset_a_table(specs: dict[dg.AssetKey
     assert {spec.group_name for spec in specs.values()} == {"raw", "core", "out"}
 
 
-@pytest.mark.parametrize("node", nodes().values(), ids=str)
+@pytest.mark.parametrize("node", nodes().values(), ids=lambda node: node.name)
 def test_an_asset_says_what_its_contract_says(node: Node, specs: dict[dg.AssetKey, dg.AssetSpec]) -> None:
     spec = specs[asset_key(node.name)]
     contract = node.contract
@@ -79,7 +79,7 @@ def test_an_asset_says_what_its_contract_says(node: Node, specs: dict[dg.AssetKe
         assert column.description and contract.column(column.name).unit in column.description
 
 
-@pytest.mark.parametrize("node", nodes().values(), ids=str)
+@pytest.mark.parametrize("node", nodes().values(), ids=lambda node: node.name)
 def test_checks_are_the_suite_and_only_errors_block(node: Node, definitions: dg.Definitions) -> None:
     asset = definitions.resolve_assets_def(asset_key(node.name))
     expected = {meta["name"]: meta["severity"] == "error" for _, _, meta in expectation_specs(node.contract)}
