@@ -269,10 +269,14 @@ def test_a_file_with_an_etag_is_sent_once(http: Http, replay: Any) -> None:
     first = http.fetch(ZIP, final=False)
     assert http.fetch(ZIP, final=False) == first
     assert http.counters.unchanged == 1
-    outcomes: dict[str, int] = next(
-        e["outcomes"] for name, e in settled(replay, 2)["endpoints"].items() if "fundingRate" in name
-    )
-    assert outcomes == {"200": 1, "304": 1}
+    for _ in range(200):
+        # an answer that an earlier test gave up on may be booked late, at another endpoint
+        endpoints = replay.stats()["endpoints"].items()
+        outcomes = [e["outcomes"] for name, e in endpoints if name.startswith("data.binance.vision")]
+        if outcomes and sum(outcomes[0].values()) == 2:
+            break
+        time.sleep(0.01)
+    assert outcomes == [{"200": 1, "304": 1}]
 
 
 def test_a_month_that_the_archive_lacks_is_an_absence(http: Http) -> None:
