@@ -1,8 +1,8 @@
 """When blocks were made: exact for the borders of UTC days and some blocks between, else interpolated.
 
 The first block of each day is found by a search over eth_getBlockByNumber whose course depends on the chain's
-declared anchors alone, not on the head: the same questions are asked in every run, and the stored answers
-serve them. Inside a day, further blocks (``knots_per_day``) are asked for, and times between two known
+declared anchors alone, not on the head nor on what an earlier search learned: the same questions are asked in
+every run, of any span, and the stored answers serve them. Inside a day, further blocks (``knots_per_day``) are asked for, and times between two known
 blocks are linear in the block number. No interpolated time can leave its day. With hourly knots the error
 is that of a random walk of some 275 block intervals before the Merge (a few minutes at worst), and a
 few missed 12 s slots after it.
@@ -94,6 +94,7 @@ class BlockClock:
             NotServed: the chain has not reached a moment.
         """
         head, head_time = self.head(now)
+        self._times.clear()
         searches = [
             _Search(int(m.timestamp()), min(self.chain.guess(m), head), self.chain.block_seconds)
             for m in moments

@@ -132,6 +132,15 @@ def test_a_second_run_asks_only_for_what_can_have_changed(replay: Any, tmp_path:
         _rows(_sets(USDC_WETH_30, window=DAY)[0], offline, "2024-01")
 
 
+def test_what_is_asked_for_a_month_does_not_depend_on_the_span(replay: Any, tmp_path: Path) -> None:
+    window = (date(2021, 5, 30), date(2021, 6, 2))
+    both = _rows(_sets(WBTC_WETH, window=window)[0], _http(tmp_path, replay.url), "2021-05", "2021-06")
+    june = _rows(_sets(WBTC_WETH, window=window)[0], _http(tmp_path, offline=True), "2021-06")
+    pd.testing.assert_frame_equal(
+        june, both[both["time"] >= pd.Timestamp("2021-06-01", tz="UTC")].reset_index(drop=True)
+    )
+
+
 def test_a_pool_of_which_nothing_is_held(replay: Any, tmp_path: Path) -> None:
     label = "ethereum:0x11b815efb8f581194ae79006d24e0d814b7697f6"
     http = _http(tmp_path, replay.url)
