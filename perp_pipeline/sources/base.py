@@ -13,6 +13,7 @@ import pandas as pd
 
 from perp_pipeline.contracts.model import Contract
 from perp_pipeline.months import Span
+from perp_pipeline.sources.endpoints import Endpoint
 
 if TYPE_CHECKING:
     from perp_pipeline.sources.http import Http
@@ -23,19 +24,27 @@ class Request:
     """One HTTP request as the venue documents it (never the gateway's address).
 
     Attributes:
+        url: what is written down about the request: into the body store, ``source_url`` and messages.
         params: query parameters, in the order they are sent.
         payload: JSON body of a POST.
+        via: where it is really sent, if that is not ``url``; never written down.
     """
 
     url: str
     params: Mapping[str, str | int] = field(default_factory=dict)
     method: str = "GET"
     payload: Any = None
+    via: Endpoint | None = field(default=None, repr=False, compare=False)
 
     @property
     def full_url(self) -> str:
         """Address with the query, as written into ``source_url``."""
         return f"{self.url}?{urlencode(self.params)}" if self.params else self.url
+
+    @property
+    def sent_to(self) -> str:
+        """Address with the query, as sent."""
+        return self.via.url if self.via is not None else self.full_url
 
     @property
     def identity(self) -> str:

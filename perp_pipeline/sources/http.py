@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import random
+import textwrap
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -211,14 +212,15 @@ class Http:
         name: str,
         stored: tuple[Entry, bytes] | None,
     ) -> Body | None:
-        address = urlsplit(request.url)
+        address = urlsplit(request.sent_to)
         # Where nobody took the connection, the next request does not wait for it all over again.
-        place = self._wire.gateway or address.netloc
+        host = address.netloc.rpartition("@")[2]
+        place = self._wire.gateway or host
         patience = replace(self._patience, attempts=1) if place in self._gone else self._patience
         tries = Tries(patience, self._random)
         delay = 0.0
         while True:
-            self._pause(max(delay, self._pacer.reserve(address.netloc, address.path)))
+            self._pause(max(delay, self._pacer.reserve(host, address.path)))
             try:
                 self._count(requests=1)
                 answer = self._wire.ask(request, stored[0].etag if stored is not None else "")
@@ -250,7 +252,7 @@ class Http:
                 message = f"{name}: {trouble.what}{end} ({_described(request)}). {trouble.remedy}"
                 raise trouble.error(message) from None
             if trouble.wait is not None:
-                self._pacer.hold(address.netloc, trouble.wait)
+                self._pacer.hold(host, trouble.wait)
             self._count(retries=1)
             self._report("retry", name, request, wait=delay, reason=trouble.what)
             level = logging.WARNING if delay >= _LONG_PAUSE else logging.INFO
@@ -317,4 +319,4 @@ def _body(request: Request, entry: Entry, content: bytes) -> Body:
 
 def _described(request: Request) -> str:
     payload = f" {request.payload}" if request.payload is not None else ""
-    return f"{request.method} {request.full_url}{payload}"
+    return textwrap.shorten(f"{request.method} {request.full_url}{payload}", 300, placeholder=" ...")

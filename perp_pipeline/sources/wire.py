@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -86,10 +87,22 @@ class Wire:
         Raises:
             Failed: anything but a plausible body or a 304 that was asked for.
         """
+        if request.via is None:
+            return self._ask(request, etag)
+        try:
+            answer = self._ask(request, etag)
+        except Failed as failed:
+            # a redirect, an error page or the client itself may repeat the address
+            raise Failed(replace(failed.trouble, what=request.via.redacted(failed.trouble.what))) from None
+        return replace(answer, content=request.via.redacted_body(answer.content))
+
+    def _ask(self, request: Request, etag: str) -> Answer:
         import httpx
 
         client = self._open()
         headers = {"If-None-Match": etag} if etag else {}
+        if request.via is not None:
+            headers |= request.via.headers
         outgoing = client.build_request(
             request.method, self._address(request), headers=headers, json=request.payload
         )
@@ -106,7 +119,7 @@ class Wire:
             raise Failed(Trouble(Unreachable if gone else TransientError, what, remedy)) from error
         if response.status_code == 304 and etag:
             return Answer(304, b"", etag)
-        host = urlsplit(request.url).netloc
+        host = urlsplit(request.sent_to).netloc.rpartition("@")[2]
         trouble = diagnose(host, response.status_code, response.headers, content, self._now())
         if trouble is not None:
             raise Failed(trouble)
@@ -142,14 +155,16 @@ class Wire:
 
     def _address(self, request: Request) -> str:
         if self.gateway is None:
-            return request.full_url
-        return f"{self.gateway}/{request.full_url.split('://', 1)[-1]}"
+            return request.sent_to
+        return f"{self.gateway}/{request.sent_to.split('://', 1)[-1]}"
 
     def _open(self) -> httpx.Client:
         with self._lock:
             if self._client is None:
                 import httpx
 
+                # It logs every address it asks, with the key that may be in it.
+                logging.getLogger("httpx").setLevel(logging.WARNING)
                 local = urlsplit(self.gateway or "").hostname in ("127.0.0.1", "::1", "localhost")
                 self._client = httpx.Client(
                     transport=self._transport,
