@@ -31,9 +31,10 @@ def datasets(
         pools: chains and pools in place of the declared list and the user's.
     """
     from perp_pipeline.sources.amm import amm_datasets
-    from perp_pipeline.sources.binance import BinanceFunding, BinanceSpot
+    from perp_pipeline.sources.binance import BinanceFunding
     from perp_pipeline.sources.binance_futures import BinanceFuturesKlines
     from perp_pipeline.sources.binance_premium import BinancePremium
+    from perp_pipeline.sources.binance_spot import BinanceSpot
     from perp_pipeline.sources.bitmex import BitmexBucketed, BitmexFunding
     from perp_pipeline.sources.bybit import bybit_funding
     from perp_pipeline.sources.cme import FuturesArchives

@@ -1,4 +1,4 @@
-"""Binance: funding of USD-M perpetuals and hourly spot bars.
+"""Binance: funding of USD-M perpetuals.
 
 Archive files (data.binance.vision) for closed months, with the checksum published beside each; REST
 (fapi.binance.com) for what they lack: 2019, the open month, a month whose file is not out yet.
@@ -6,26 +6,23 @@ Archive files (data.binance.vision) for closed months, with the checksum publish
 
 from __future__ import annotations
 
-import io
-import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import pandas as pd
 
 from perp_pipeline.contracts.model import Contract
-from perp_pipeline.contracts.raw_funding import RAW_BINANCE_FUNDING, RAW_BINANCE_SPOT_1H
+from perp_pipeline.contracts.raw_funding import RAW_BINANCE_FUNDING
 from perp_pipeline.months import Month, Span
 from perp_pipeline.sources.base import Body, BodyCheck, Request
-from perp_pipeline.sources.checksums import fetch_with_checksum
+from perp_pipeline.sources.binance_archive import ARCHIVE, archive_file, read_csv, read_member
 from perp_pipeline.sources.complete import Window, require_whole, times_of
-from perp_pipeline.sources.errors import FormatChanged, IncompleteBody, NotServed
+from perp_pipeline.sources.errors import FormatChanged, NotServed
 from perp_pipeline.sources.known_gaps import KnownGaps
 from perp_pipeline.sources.monthly import (
-    PUBLISHED_AFTER,
     MonthRows,
     Series,
     fetch_parsed,
@@ -35,13 +32,11 @@ from perp_pipeline.sources.monthly import (
     utc_from,
 )
 from perp_pipeline.sources.rows import json_rows, numbers, require_symbol
-from perp_pipeline.sources.universe import Bars, Instrument, Universe
-from perp_pipeline.sources.unpack import unzip_single
+from perp_pipeline.sources.universe import Instrument, Universe
 
 if TYPE_CHECKING:
     from perp_pipeline.sources.http import Http
 
-ARCHIVE = "https://data.binance.vision/data"
 FUNDING_RATE = "https://fapi.binance.com/fapi/v1/fundingRate"
 FIRST_ARCHIVE = Month(2020, 1)
 """First month with funding archives."""
@@ -58,9 +53,6 @@ _FUNDING_NAMES = {
     "interval_hours": ("funding_interval_hours", "fundingIntervalHours"),
     "rate": ("last_funding_rate", "fundingRate", "funding_rate"),
 }
-_KLINE_NAMES = ("open_time", "open", "high", "low", "close", "volume_base")
-_FROM_MICROSECONDS = 10**14
-"""Epoch numbers from here on are microseconds (as milliseconds: the year 5138)."""
 
 
 def parse_funding_archive(content: bytes, symbol: str) -> pd.DataFrame:
@@ -73,7 +65,7 @@ def parse_funding_archive(content: bytes, symbol: str) -> pd.DataFrame:
         TransientError: a damaged zip, or values that are not numbers.
         FormatChanged: another zip layout or columns.
     """
-    raw = _csv(_member(content, symbol), _FUNDING_NAMES)
+    raw = _csv(read_member(content, symbol), _FUNDING_NAMES)
     rate, interval = numbers(raw, "rate"), numbers(raw, "interval_hours")
     if not np.isin(interval, (*_INTERVALS, 24)).all():
         raise FormatChanged(f"funding intervals of {sorted(set(interval))} hours are not known")
@@ -105,55 +97,10 @@ def parse_funding_rest(content: bytes, symbol: str) -> pd.DataFrame:
     )
 
 
-def parse_klines(content: bytes, symbol: str) -> pd.DataFrame:
-    """A zipped month of klines, with or without a header; times in milliseconds to 2024-12, microseconds
-    since.
-
-    Returns:
-        open_time (UTC), open, high, low, close (quote per base), volume_base.
-
-    Raises:
-        TransientError: a damaged zip, or values that are not numbers.
-        FormatChanged: another zip layout or columns.
-    """
-    text = _member(content, symbol)
-    header = 0 if text[:1].isalpha() else None
-    try:
-        raw = pd.read_csv(io.BytesIO(text), header=header, dtype=object, keep_default_na=False)
-    except pd.errors.EmptyDataError as error:
-        raise IncompleteBody("the file is empty") from error
-    except (pd.errors.ParserError, UnicodeDecodeError) as error:
-        raise FormatChanged(f"not the documented CSV ({error})") from error
-    if len(raw.columns) < 11:
-        raise FormatChanged(f"klines have 12 columns, these have {len(raw.columns)}")
-    raw = raw.iloc[:, : len(_KLINE_NAMES)].set_axis(list(_KLINE_NAMES), axis=1)
-    opened = numbers(raw, "open_time").astype("int64")
-    micros = np.where(opened < _FROM_MICROSECONDS, opened * 1000, opened)
-    frame = pd.DataFrame({"open_time": utc_from(micros, 1)})
-    for name in _KLINE_NAMES[1:]:
-        frame[name] = numbers(raw, name)
-    return frame
-
-
-def _member(content: bytes, symbol: str) -> bytes:
-    """The CSV in a zip, whose name must be of the symbol."""
-    text = unzip_single(content)
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        name = archive.namelist()[0]
-    if not name.startswith(f"{symbol}-"):
-        raise IncompleteBody(f"the zip holds {name}, which is not of {symbol}")
-    return text
-
-
 def _csv(text: bytes, names: dict[str, tuple[str, ...]]) -> pd.DataFrame:
     """Columns by any of their known headings; a file without a heading has them in the documented order."""
     bare = text[:1].isdigit()
-    try:
-        raw = pd.read_csv(io.BytesIO(text), header=None if bare else 0, dtype=object, keep_default_na=False)
-    except pd.errors.EmptyDataError as error:
-        raise IncompleteBody("the file is empty") from error
-    except (pd.errors.ParserError, UnicodeDecodeError) as error:
-        raise FormatChanged(f"not the documented CSV ({error})") from error
+    raw = read_csv(text, header=not bare)
     if bare:
         if len(raw.columns) != len(names):
             raise FormatChanged(f"{len(names)} columns are documented, a line has {len(raw.columns)}")
@@ -188,16 +135,8 @@ class BinanceFunding:
 
     universe: Universe
     gaps: KnownGaps
-
-    @property
-    def contract(self) -> Contract:
-        """raw_binance_funding."""
-        return RAW_BINANCE_FUNDING
-
-    @property
-    def venue(self) -> str:
-        """binance"""
-        return "binance"
+    contract: ClassVar[Contract] = RAW_BINANCE_FUNDING
+    venue: ClassVar[str] = "binance"
 
     def fetch(self, http: Http, span: Span, now: datetime) -> Iterator[pd.DataFrame]:
         """Frames by symbol and month; see :class:`~perp_pipeline.sources.base.Dataset`."""
@@ -277,89 +216,3 @@ def _ask_rest(
     if found is None:
         raise NotServed(f"binance {what}: no answer to {request.full_url}")
     return found
-
-
-def archive_file(
-    http: Http, url: str, window: Window, read: Callable[[bytes], pd.DataFrame], contract: Contract
-) -> tuple[Body, pd.DataFrame, tuple[Request, ...]] | None:
-    """A monthly file, verified by its checksum, and its rows; None where there is none.
-
-    A file appears some days after its month: until then an absence is not final.
-    """
-    request, checksum = Request(url), Request(f"{url}.CHECKSUM")
-    final = window.now >= window.month.end + PUBLISHED_AFTER
-    label = f"binance {contract.name} {window.month} {window.listed.symbol}"
-
-    def ask(check: BodyCheck) -> Body | None:
-        return fetch_with_checksum(http, request, checksum, final=final, check=check, label=label)
-
-    found = fetch_parsed(http, (request, checksum), ask, read)
-    return None if found is None else (*found, (request, checksum))
-
-
-@dataclass(frozen=True)
-class BinanceSpot:
-    """Hourly spot bars of the universe's Binance pairs."""
-
-    universe: Universe
-    gaps: KnownGaps
-
-    @property
-    def contract(self) -> Contract:
-        """raw_binance_spot_1h."""
-        return RAW_BINANCE_SPOT_1H
-
-    @property
-    def venue(self) -> str:
-        """binance"""
-        return "binance"
-
-    def fetch(self, http: Http, span: Span, now: datetime) -> Iterator[pd.DataFrame]:
-        """Frames by symbol and month; see :class:`~perp_pipeline.sources.base.Dataset`."""
-        for bars in self.universe.bars_of(self.venue, "spot"):
-            yield from fetch_series(http, self.series(http, bars, now), span, now)
-
-    def series(self, http: Http, bars: Bars, now: datetime) -> Series:
-        """One pair's months. There is no file for the open month, and none after the end of the history."""
-        table = self.contract.name
-        gaps = self.gaps.of(table, self.venue, bars.symbol)
-
-        def load(window: Window) -> MonthRows:
-            return _spot_month(http, window, bars)
-
-        def probe(start: datetime, end: datetime) -> int | None:
-            month = Month.of(start) + 1
-            while month.end <= end:
-                rows = load(Window(bars, month, now, gaps)).frame
-                if len(rows):
-                    return int(times_of(rows["open_time"])[0])
-                month += 1
-            return None
-
-        return Series(table, bars, "open_time", gaps, load, probe)
-
-
-def _spot_month(http: Http, window: Window, bars: Bars) -> MonthRows:
-    symbol, month, step = bars.symbol, window.month, bars.step_hours * _HOUR
-    if not month.is_closed(window.now):
-        return MonthRows(pd.DataFrame(), ())
-    url = f"{ARCHIVE}/spot/monthly/klines/{symbol}/{bars.bin_size}/{symbol}-{bars.bin_size}-{month}.zip"
-
-    def read(content: bytes) -> pd.DataFrame:
-        frame = parse_klines(content, symbol)
-        require_whole(times_of(frame["open_time"]), step, window)
-        return frame
-
-    found = archive_file(http, url, window, read, RAW_BINANCE_SPOT_1H)
-    if found is None:
-        asked = (Request(url), Request(f"{url}.CHECKSUM"))
-        if window.promised is not None:
-            for request in asked:
-                http.forget(request)
-            raise NotServed(
-                f"binance raw_binance_spot_1h {month} {symbol}: no file at {url}, although it is known to "
-                "exist. Run again later"
-            )
-        return MonthRows(pd.DataFrame(), asked)
-    body, frame, requests = found
-    return MonthRows(signed(frame, body, symbol=symbol), requests, step, step)

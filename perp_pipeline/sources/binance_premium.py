@@ -9,20 +9,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import pandas as pd
 
 from perp_pipeline.contracts.model import Contract
 from perp_pipeline.contracts.premium import PREMIUM_INTERVALS, RAW_BINANCE_PREMIUM
-from perp_pipeline.months import Span
+from perp_pipeline.months import Month, Span
 from perp_pipeline.sources.base import Request
-from perp_pipeline.sources.binance import ARCHIVE, archive_file, parse_klines
-from perp_pipeline.sources.complete import Window, require_whole, times_of
+from perp_pipeline.sources.binance_archive import ARCHIVE, archived_bars, parse_klines
+from perp_pipeline.sources.complete import Window, times_of
 from perp_pipeline.sources.errors import FormatChanged, IncompleteBody
 from perp_pipeline.sources.known_gaps import KnownGaps
-from perp_pipeline.sources.monthly import MonthRows, Series, fetch_series, milliseconds, signed, utc_from
+from perp_pipeline.sources.monthly import MonthRows, Series, fetch_series, milliseconds, utc_from
 from perp_pipeline.sources.rows import numbers
 from perp_pipeline.sources.slices import Slice, begun, fetch_slices, first_row
 from perp_pipeline.sources.universe import Bars, Universe
@@ -93,22 +93,14 @@ class BinancePremium:
     universe: Universe
     gaps: KnownGaps
     intervals: tuple[str, ...] = DEFAULT_INTERVALS
+    contract: ClassVar[Contract] = RAW_BINANCE_PREMIUM
+    venue: ClassVar[str] = "binance"
 
     def __post_init__(self) -> None:
         if unknown := sorted(set(self.intervals) - set(PREMIUM_INTERVALS)):
             raise ValueError(
                 f"premium intervals {', '.join(unknown)} are not among {', '.join(PREMIUM_INTERVALS)}"
             )
-
-    @property
-    def contract(self) -> Contract:
-        """raw_binance_premium."""
-        return RAW_BINANCE_PREMIUM
-
-    @property
-    def venue(self) -> str:
-        """binance"""
-        return "binance"
 
     def fetch(self, http: Http, span: Span, now: datetime) -> Iterator[pd.DataFrame]:
         """Frames by symbol, interval and month; see :class:`~perp_pipeline.sources.base.Dataset`."""
@@ -132,12 +124,19 @@ class BinancePremium:
         def parse(content: bytes) -> pd.DataFrame:
             return parse_premium_rest(content, step)
 
+        def parse_file(content: bytes) -> pd.DataFrame:
+            return parse_premium_archive(content, symbol, interval)
+
         def asked(part: Slice) -> Request:
             return request(part.start, part.end, PAGE)
 
         def load(window: Window) -> MonthRows:
-            archived = _archived(http, window, interval, step) if window.month.is_closed(now) else None
-            return archived or fetch_slices(
+            if window.month.is_closed(now):
+                url = _file(symbol, interval, window.month)
+                archived = archived_bars(http, window, self.contract, url, step, parse_file)
+                if archived is not None:
+                    return archived
+            return fetch_slices(
                 http,
                 window,
                 longest,
@@ -158,18 +157,6 @@ class BinancePremium:
         return Series(table, listed, "open_time", self.gaps.of(table, self.venue, symbol), load, probe)
 
 
-def _archived(http: Http, window: Window, interval: str, step: int) -> MonthRows | None:
-    symbol = window.listed.symbol
-    name = f"{symbol}-{interval}-{window.month}.zip"
-    url = f"{ARCHIVE}/futures/um/monthly/premiumIndexKlines/{symbol}/{interval}/{name}"
-
-    def read(content: bytes) -> pd.DataFrame:
-        frame = parse_premium_archive(content, symbol, interval)
-        require_whole(times_of(frame["open_time"]), step, window)
-        return frame
-
-    found = archive_file(http, url, window, read, RAW_BINANCE_PREMIUM)
-    if found is None:
-        return None
-    body, frame, requests = found
-    return MonthRows(signed(frame, body, symbol=symbol), requests, step, step)
+def _file(symbol: str, interval: str, month: Month) -> str:
+    name = f"{symbol}-{interval}-{month}.zip"
+    return f"{ARCHIVE}/futures/um/monthly/premiumIndexKlines/{symbol}/{interval}/{name}"

@@ -20,11 +20,11 @@ from perp_pipeline.sources.base import Request
 from perp_pipeline.sources.binance import (
     FUNDING_RATE,
     BinanceFunding,
-    BinanceSpot,
     parse_funding_archive,
     parse_funding_rest,
-    parse_klines,
 )
+from perp_pipeline.sources.binance_archive import parse_klines
+from perp_pipeline.sources.binance_spot import BinanceSpot
 from perp_pipeline.sources.errors import (
     FormatChanged,
     IncompleteBody,

@@ -15,23 +15,21 @@ from funding_wire import NOW, download, http_at
 
 from perp_pipeline.contracts.delivery import RAW_BINANCE_FUTURES_KLINES
 from perp_pipeline.lake.tables import to_arrow
-from perp_pipeline.sources.binance_futures import (
-    KLINES,
-    MARKETS,
-    PAGE,
-    BinanceFuturesKlines,
-    parse_klines_rest,
-)
+from perp_pipeline.sources.binance_futures import KLINES, BinanceFuturesKlines
+from perp_pipeline.sources.binance_klines import parse_klines_rest
 from perp_pipeline.sources.errors import FormatChanged, SourceError, TransientError
 from perp_pipeline.sources.http import Http
 from perp_pipeline.sources.known_gaps import KnownGaps
 from perp_pipeline.sources.store import BodyStore
 from perp_pipeline.sources.universe import Universe, load_universe
 
+PAGE = BinanceFuturesKlines.page
+
 
 def followed(*symbols: str) -> Universe:
     known = load_universe()
-    bars = tuple(b for m in MARKETS for b in known.bars_of("binance", m) if b.symbol in symbols)
+    markets = BinanceFuturesKlines.markets
+    bars = tuple(b for m in markets for b in known.bars_of("binance", m) if b.symbol in symbols)
     assert len(bars) == len(symbols)
     return Universe((), bars)
 
@@ -46,7 +44,7 @@ def bar(hour: int, price: Any = "100.0") -> list[Any]:
 
 
 def test_recorded_bars(shared: Path) -> None:
-    frame = parse_klines_rest((shared / "wire/binance/fapi_klines_1h_2026-08-15.json").read_bytes())
+    frame = parse_klines_rest((shared / "wire/binance/fapi_klines_1h_2026-08-15.json").read_bytes(), PAGE)
     assert frame["open_time"].tolist() == list(
         pd.to_datetime(["2026-08-15 18:00", "2026-08-15 19:00"], utc=True)
     )
@@ -66,7 +64,7 @@ def test_recorded_bars(shared: Path) -> None:
 )
 def test_bad_bars(body: bytes, error: type[SourceError]) -> None:
     with pytest.raises(error):
-        parse_klines_rest(body)
+        parse_klines_rest(body, PAGE)
 
 
 def test_a_contract_from_its_first_bar_to_delivery(replay, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]

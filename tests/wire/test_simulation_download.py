@@ -9,8 +9,9 @@ import pytest
 
 from perp_pipeline.months import Span
 from perp_pipeline.simulation import open_market
-from perp_pipeline.sources.binance import BinanceFunding, BinanceSpot
+from perp_pipeline.sources.binance import BinanceFunding
 from perp_pipeline.sources.binance_premium import BinancePremium
+from perp_pipeline.sources.binance_spot import BinanceSpot
 from perp_pipeline.sources.bitmex import BitmexBucketed, BitmexFunding
 from perp_pipeline.sources.cme import FuturesArchives
 from perp_pipeline.sources.cryptodatadownload import CandleArchives
