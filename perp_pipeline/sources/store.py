@@ -141,6 +141,14 @@ class BodyStore:
                 if entry is not None:
                     yield entry
 
+    def entries_of(self, url: str) -> list[Entry]:
+        """Manifest entries of one address without parameters, in the order of their paths."""
+        folder = self._root / _host(Request(url))
+        if not folder.exists():
+            return []
+        entries = (self._read_entry(path) for path in sorted(folder.glob("*.json"), key=str))
+        return [entry for entry in entries if entry is not None and entry.url == url]
+
     def holds(self, host: str) -> bool:
         """Whether any answer of a host is stored."""
         folder = self._root / host
@@ -172,15 +180,21 @@ class BodyStore:
         fetched_at: datetime,
         etag: str = "",
         final: bool = False,
+        renew: bool = False,
     ) -> Entry:
-        """Store a body. One that is stored already, unchanged, is left as it is, with its ``fetched_at``."""
+        """Store a body. One that is stored already, unchanged, is left as it is.
+
+        Args:
+            renew: an unchanged body takes the new ``fetched_at`` instead of keeping its own.
+        """
         digest = hashlib.sha256(content).hexdigest()
         file = f"{_host(request)}/{_key(request)}-{digest[:16]}.gz"
         entry = _new_entry(request, status, digest, len(content), fetched_at, etag, final, file)
         with self._lock(request):
             old = self.entry(request)
             if old is not None and old.sha256 == digest and self.read(old) is not None:
-                entry = Entry(**{**asdict(entry), "fetched_at": old.fetched_at})
+                if not renew:
+                    entry = Entry(**{**asdict(entry), "fetched_at": old.fetched_at})
             else:
                 self._write(self._root / file, gzip.compress(content, compresslevel=_GZIP_LEVEL, mtime=0))
             if entry != old:
@@ -208,6 +222,20 @@ class BodyStore:
             if old is not None:
                 self._set_aside(old)
                 self._sidecar(request).unlink(missing_ok=True)
+
+    def move(self, entry: Entry, request: Request) -> None:
+        """Let another request have an entry and its body, byte for byte; what it has already stays."""
+        with self._lock(request):
+            file = f"{_host(request)}/{_key(request)}-{entry.sha256[:16]}.gz" if entry.file else ""
+            if self.entry(request) is None and (not file or (self._root / entry.file).exists()):
+                if file:
+                    self._write(self._root / file, (self._root / entry.file).read_bytes())
+                renamed = {"url": request.url, "method": request.method, "params": dict(request.params)}
+                renamed |= {"payload": request.payload, "file": file}
+                self._write_entry(Entry(**{**asdict(entry), **renamed}))
+            self._sidecar(entry.request).unlink(missing_ok=True)
+            if entry.file:
+                (self._root / entry.file).unlink(missing_ok=True)
 
     # parts
 

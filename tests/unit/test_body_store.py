@@ -279,3 +279,39 @@ def test_threads_that_store_and_read_the_same_request_never_see_a_torn_body(tmp_
         thread.join()
     assert seen and set(seen) <= set(bodies)
     assert len(list((tmp_path / "venue.example").glob("*.gz"))) == 1
+
+
+def test_a_renamed_entry_keeps_its_body_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    store = BodyStore(tmp_path)
+    old = Request("https://node.example.org/v3/key", method="POST", payload={"id": 1})
+    new = Request("rpc://ethereum/", method="POST", payload={"id": 1})
+    entry = store.put(old, b"body", status=200, fetched_at=NOW, final=True)
+    (listed,) = store.entries_of(old.url)
+    assert listed == entry
+    store.move(entry, new)
+    found = store.get(new)
+    assert found is not None
+    assert (found[1], found[0].fetched_at, found[0].final) == (b"body", entry.fetched_at, True)
+    assert store.get(old) is None
+    assert not store.entries_of(old.url)
+    assert not list((tmp_path / "node.example.org").iterdir())
+
+
+def test_a_renamed_entry_does_not_replace_what_is_there(tmp_path: Path) -> None:
+    store = BodyStore(tmp_path)
+    old, new = (Request(url, method="POST", payload={}) for url in ("https://a.org/", "rpc://ethereum/"))
+    entry = store.put(old, b"old", status=200, fetched_at=NOW)
+    store.put(new, b"new", status=200, fetched_at=NOW)
+    store.move(entry, new)
+    assert store.get(new)[1] == b"new"  # type: ignore[index]
+    assert store.get(old) is None
+
+
+def test_a_renewed_body_has_a_new_date(tmp_path: Path) -> None:
+    store = BodyStore(tmp_path)
+    request = Request("https://a.org/")
+    store.put(request, b"body", status=200, fetched_at=NOW)
+    assert store.put(request, b"body", status=200, fetched_at=LATER).fetched_at == NOW.isoformat()
+    assert (
+        store.put(request, b"body", status=200, fetched_at=LATER, renew=True).fetched_at == LATER.isoformat()
+    )
