@@ -13,6 +13,7 @@ from perp_pipeline.futures.implied import core_cme_implied
 from perp_pipeline.futures.reference_rates import core_reference_rates
 from perp_pipeline.prices.returns import core_returns_8h
 from perp_pipeline.prices.spot import core_spot_1h
+from perp_pipeline.research.amm_price_gap import out_amm_price_gap
 from perp_pipeline.research.amm_profit import out_amm_profit_per_volume
 from perp_pipeline.research.averages import out_funding_averages, out_funding_monthly
 from perp_pipeline.research.claims import out_claims, tables_needed
@@ -226,6 +227,13 @@ AMM_RESULTS = (
         contracts.get("out_amm_profit_per_volume"),
         out_amm_profit_per_volume,
         _whole("core_amm_pool_day", "core_amm_marks", optional=True),
+        parameters=("periods",),
+        chapter="amm",
+    ),
+    Step(
+        contracts.get("out_amm_price_gap"),
+        out_amm_price_gap,
+        _whole("core_amm_minutes", "raw_amm_days", "core_spot_1h", optional=True),
         parameters=("periods",),
         chapter="amm",
     ),

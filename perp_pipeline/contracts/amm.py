@@ -242,6 +242,30 @@ OUT_AMM_PROFIT_PER_VOLUME = Contract(
     may_be_empty=True,
 )
 
+OUT_AMM_PRICE_GAP = Contract(
+    name="out_amm_price_gap",
+    doc=(
+        "Pool prices against exchange prices at the ends of hours, gap = ln(pool / exchange). Quantities: "
+        "share_within_fee (of hours whose gap is at most the pool's fee), mean_absolute_gap, mean_gap; with "
+        "_centred: after each calendar month's median gap, which is the exchange's dollar or the token's "
+        "wrapping and not the pool, is taken out."
+    ),
+    grain="one pool, quantity and period",
+    key=("chain", "pool", "quantity", "period"),
+    columns=(
+        CHAIN,
+        POOL,
+        Column("quantity", "string", "what is estimated; the table's description has the list"),
+        Column("period", "string", "all, 2021, 2021-02 or 2019-09..2022-06 (both months included)"),
+        Column("token0", "string", "symbol of token0"),
+        Column("token1", "string", "symbol of token1"),
+        Column("pool_fee_bp", "float64", "the pool's fee", "basis points of the input", low=0),
+        *estimate_columns("share of hours, or fraction of the price", what="see quantity"),
+    ),
+    checks=RESULT_CHECKS,
+    may_be_empty=True,
+)
+
 # A lake without a node, or with v2 snapshots alone, has no swaps; one that has neither has no pool-days.
 TABLES: Final = (
     *amm_raw.TABLES,
@@ -250,4 +274,5 @@ TABLES: Final = (
     CORE_AMM_POOL_DAY,
     CORE_AMM_MARKS,
     OUT_AMM_PROFIT_PER_VOLUME,
+    OUT_AMM_PRICE_GAP,
 )

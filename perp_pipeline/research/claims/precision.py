@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from functools import partial
+from typing import Any
 
 from perp_pipeline.research.claims.averages import B_WINDOW
 from perp_pipeline.research.claims.model import Answer, Beyond, Claim, Expected, Part, Tables, Within, value
-from perp_pipeline.research.claims.reading import gather, row_part, sum_part
+from perp_pipeline.research.claims.reading import gather, row_part, rows, sum_part
 from perp_pipeline.theory.carry import premium_of_tenor
 
 
@@ -79,19 +81,35 @@ def futures_premiums(tables: Tables, period: str) -> Answer:
 
 
 def pool_prices(tables: Tables, period: str) -> Answer:
-    """Share of Uniswap ETH prices within the pool's fee of the world price (quantity share_inside_fee)."""
-    return gather(
-        lambda: row_part(
+    """Share of hours at whose end a pool's price is within its fee of the exchange price (out_amm_price_gap).
+
+    Of every pool in the lake; most, if prices stay within the fee. Shown: the same after each month's median
+    gap, and the mean absolute gap, as a fraction of the price.
+    """
+    found = rows(tables, "out_amm_price_gap", period=period)
+    pools = found[["chain", "pool", "token0", "token1", "pool_fee_bp"]].drop_duplicates().to_dict("records")
+    quantities: tuple[tuple[str, str, Expected | None], ...] = (
+        ("share_within_fee", "share", Beyond(0.5)),
+        ("share_within_fee_centred", "share", None),
+        ("mean_absolute_gap", "fraction of the index", None),
+    )
+
+    def part(pool: dict[Any, Any], quantity: str, unit: str, expected: Expected | None) -> Part:
+        name = f"{pool['token0']}-{pool['token1']} {pool['pool_fee_bp']:g} bp"
+        return row_part(
             tables,
-            "out_premium_precision",
-            "pool prices within the fee",
-            "share",
-            Beyond(0.5),
-            venue="uniswap",
-            base="ETH",
-            quantity="share_inside_fee",
+            "out_amm_price_gap",
+            f"{name}: {quantity.replace('_', ' ')}",
+            unit,
+            expected,
+            chain=pool["chain"],
+            pool=pool["pool"],
+            quantity=quantity,
             period=period,
-        ),
+        )
+
+    return gather(
+        *(partial(part, pool, *quantity) for quantity in quantities for pool in pools),
         note="The text gives no share: read as most prices inside.",
     )
 
@@ -178,7 +196,7 @@ CLAIMS = (
         "share",
         "all",
         pool_prices,
-        ("out_premium_precision",),
+        ("out_amm_price_gap",),
     ),
     Claim(
         33,
