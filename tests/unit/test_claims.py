@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -26,6 +27,7 @@ from perp_pipeline.research.claims.model import (
     NEGATIVE,
     POSITIVE,
     UNITS,
+    Answer,
     Beyond,
     Expected,
     Part,
@@ -307,3 +309,14 @@ def test_explain_shows_definition_code_and_finding() -> None:
 
 def test_whole_register_on_a_lake_keeps_the_contract() -> None:
     check_contract(build_claims(lake(1)))
+
+
+def test_the_reason_says_what_a_verdict_hangs_on() -> None:
+    def reason(*halves: float) -> str:
+        variants = tuple(replace(part(0.1, half, None), label=f"{n} lags") for n, half in enumerate(halves))
+        head = replace(part(0.1, 0.05, POSITIVE), variants=variants)
+        claim = replace(find_claim(1), compute=lambda tables, period: Answer((head,)))
+        return evaluate(claim, {}).reason
+
+    assert reason(0.04, 0.06).startswith("x: 0.1 (95 %: 0.05 to 0.15) [holds]; the same by 0 lags, 1 lags.")
+    assert "[holds]; hangs on it: 1 lags: 0.1 [weak]." in reason(0.04, 0.2)

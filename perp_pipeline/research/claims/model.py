@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import pandas as pd
@@ -83,6 +83,8 @@ class Part:
         se: NaN where it is unknown, 0 where the value is exact.
         expected: what was published about this number; None for a number that is only shown.
         period: the period that the number is about, where it is not the claim's.
+        variants: the same number by other admissible lags, sources or definitions. They are never judged
+            for the claim; the reason says what the verdict would be by them.
     """
 
     label: str
@@ -96,6 +98,7 @@ class Part:
     window_end: pd.Timestamp | None = None
     expected: Expected | None = None
     period: str | None = None
+    variants: tuple[Part, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -290,7 +293,22 @@ def _sentence(part: Part, verdict: Verdict | None) -> str:
         text += f" (95 %: {factor * part.ci_low:{form}} to {factor * part.ci_high:{form}})"
     if verdict is not None:
         text += f" [{verdict}{', on the other side of the bound' if _undecided(part, verdict) else ''}]"
-    return f"{text}."
+    return f"{text}{_by_other_routes(part, verdict)}."
+
+
+def _by_other_routes(part: Part, verdict: Verdict | None) -> str:
+    """What the variants of a judged number say: the same, or which of them would change its verdict."""
+    if not part.variants or verdict is None:
+        return ""
+    others = [(other, verdict_of(replace(other, expected=part.expected))) for other in part.variants]
+    changed = [
+        f"{other.label}: {readable(other.estimate, other.unit)} [{by_it}]"
+        for other, by_it in others
+        if by_it is not None and by_it is not verdict
+    ]
+    if changed:
+        return f"; hangs on it: {', '.join(changed)}"
+    return f"; the same by {', '.join(other.label for other, _ in others)}"
 
 
 def _undecided(part: Part, verdict: Verdict) -> bool:
