@@ -27,14 +27,22 @@ class Window:
     """The month of a series that a body must fill.
 
     Attributes:
-        now: when the question is asked: nothing may be stamped later.
+        now: the moment that the run takes for the present: it says which months are closed.
         gaps: holes of this series that are known.
+        asked_at: when the question is asked, where that is later: a long run reaches its last venue hours
+            after its start. Nothing may be stamped after both.
     """
 
     listed: Listed
     month: Month
     now: datetime
     gaps: tuple[KnownGap, ...] = ()
+    asked_at: datetime | None = None
+
+    @property
+    def latest(self) -> datetime:
+        """The last moment that rows may be of."""
+        return self.now if self.asked_at is None else max(self.now, self.asked_at)
 
     @property
     def bounds(self) -> tuple[int, int]:
@@ -90,7 +98,7 @@ def require_whole(times: np.ndarray, step: np.ndarray | int, window: Window) -> 
         at = int(np.flatnonzero(back)[0])
         what = "repeated" if times[at] == times[at + 1] else "out of order"
         raise IncompleteBody(f"rows {what} at {text_of(int(times[at + 1]))}")
-    late = micros(window.now) + SLACK
+    late = micros(window.latest) + SLACK
     if int(times[-1]) > late:
         raise IncompleteBody(f"rows in the future: {text_of(int(times[-1]))}")
     if int(times[0]) < start or int(times[-1]) >= end:

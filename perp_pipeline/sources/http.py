@@ -114,6 +114,10 @@ class Http:
         """Whether a mirror stands in for the venues."""
         return self._wire.gateway is not None
 
+    def clock(self) -> datetime:
+        """The current moment, by the clock that dates bodies."""
+        return self._now()
+
     @property
     def counters(self) -> Counters:
         """What was done so far."""

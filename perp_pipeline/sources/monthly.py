@@ -93,7 +93,7 @@ def fetch_series(http: Http, series: Series, span: Span, now: datetime) -> Itera
         closed = month.is_closed(now)
         if silent and closed:
             continue
-        window = Window(series.listed, month, now, series.gaps)
+        window = Window(series.listed, month, now, series.gaps, asked_at=http.clock())
         try:
             rows = series.load(window)
         except NotInStore:

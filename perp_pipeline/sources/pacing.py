@@ -38,6 +38,7 @@ PACES: Mapping[str, Pace] = {
     ),  # 500 per 5 minutes, fundingRate and fundingInfo together
     "fapi.binance.com": Pace(200, 60),  # 2400 weight a minute; a full page of bars weighs 10
     "api.binance.com": Pace(600, 60),
+    "data-api.binance.vision": Pace(600, 60),
     "data.binance.vision": Pace(20, 1),  # static files
     "indexer.dydx.trade": Pace(90, 10),
     "api.hyperliquid.xyz": Pace(24, 60),  # 1200 weight a minute; a full page of funding weighs about 45

@@ -47,7 +47,7 @@ class Slice(Window):
     @property
     def promised(self) -> tuple[int, int] | None:
         """The part of the month's promise that lies in the slice."""
-        month = Window(self.listed, self.month, self.now, self.gaps).promised
+        month = Window(self.listed, self.month, self.now).promised
         if month is None:
             return None
         start, end = max(month[0], self.bounds[0]), min(month[1], self.bounds[1])
@@ -58,9 +58,10 @@ def slices(window: Window, longest: timedelta) -> Iterator[Slice]:
     """A month in parts of whole days of at most ``longest``, the same whenever they are asked for."""
     days = max(1, longest // timedelta(days=1))
     start = window.month.start
+    about = (window.listed, window.month, window.now, window.gaps, window.asked_at)
     while start < min(window.month.end, window.now):
         end = min(start + timedelta(days=days), window.month.end)
-        yield Slice(window.listed, window.month, window.now, window.gaps, start, end)
+        yield Slice(*about, start, end)
         start = end
 
 

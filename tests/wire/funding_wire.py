@@ -17,9 +17,16 @@ from perp_pipeline.sources.universe import Universe, load_universe
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 
 
-def http_at(url: str | None, store: Path, *, offline: bool = False) -> Http:
-    """A client of the replay server that does not really wait."""
-    return Http(BodyStore(store), gateway=url, offline=offline, sleep=lambda _: None, read_timeout=5.0)
+def http_at(url: str | None, store: Path, *, offline: bool = False, now: datetime = NOW) -> Http:
+    """A client of the replay server that does not really wait, and whose clock stands still."""
+    return Http(
+        BodyStore(store),
+        gateway=url,
+        offline=offline,
+        now=lambda: now,
+        sleep=lambda _: None,
+        read_timeout=5.0,
+    )
 
 
 def only(venue: str, *symbols: str) -> Universe:

@@ -204,7 +204,7 @@ def test_intervals_that_change_inside_a_month(replay, tmp_path: Path) -> None:  
 
 def test_the_open_month_and_the_end_of_history(replay, funding: BinanceFunding, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     middle = NOW.replace(month=6, day=20)
-    with http_at(replay.url, tmp_path) as http:
+    with http_at(replay.url, tmp_path, now=middle) as http:
         replay.faults([{"match": "fapi", "kind": "future_rows"}])
         with pytest.raises(IncompleteBody):
             download(funding, http, "2026-05", "2026-06", middle)
@@ -213,6 +213,7 @@ def test_the_open_month_and_the_end_of_history(replay, funding: BinanceFunding, 
         # The replay answers the whole of June although the clock stands at the 20th: those are future rows.
         with pytest.raises(IncompleteBody, match="future"):
             download(funding, http, "2026-05", "2026-06", middle)
+    with http_at(replay.url, tmp_path) as http:
         later = download(funding, http, "2026-06", "2026-11")
         assert later["calc_time"].max().strftime("%Y-%m-%d %H:%M") == "2026-06-30 16:00"
         asked = http.counters.requests

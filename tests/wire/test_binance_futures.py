@@ -98,7 +98,10 @@ def test_rest_stands_in_for_a_missing_file(replay, tmp_path: Path) -> None:  # t
     replay.faults([{"match": "klines", "kind": "future_rows", "first": 1}])
     later = replace(one.universe.bars[0], seen_to=None, listed_to=None)
     open_month = BinanceFuturesKlines(Universe((), (later,)), KnownGaps())
-    with http_at(replay.url, tmp_path / "open") as http, pytest.raises(TransientError, match="future"):
+    with (
+        http_at(replay.url, tmp_path / "open", now=in_july) as http,
+        pytest.raises(TransientError, match="future"),
+    ):
         # The replay does not know that the clock stands in July.
         download(open_month, http, "2023-07", "2023-07", in_july)
     assert len(archived) == 744

@@ -141,6 +141,14 @@ def test_the_open_month_up_to_the_last_bar_that_is_over(tmp_path: Path) -> None:
     assert again.equals(frame), "offline it is the body of then, without the bar that was running then"
 
 
+def test_a_long_run_reaches_the_venue_after_the_hour_of_its_start(tmp_path: Path) -> None:
+    venue = Venue(now=MIDDLE + timedelta(hours=3))
+    with client(venue, tmp_path) as http:
+        frame = download(SPOT, http, "2026-09", "2026-09", MIDDLE)
+        assert http.counters.retries == 0
+    assert frame["open_time"].max() == pd.Timestamp("2026-09-15 14:00", tz="UTC")
+
+
 def test_a_month_without_a_file_yet_comes_by_rest_and_is_asked_for_once(tmp_path: Path) -> None:
     venue = Venue(now=datetime(2026, 10, 2, 1, 30, tzinfo=UTC), files={"2026-08"})
     with client(venue, tmp_path) as http:
