@@ -98,17 +98,9 @@ def audit(contract: Contract, table: pa.Table) -> list[CheckResult]:
     Returns:
         One result per expectation, in the suite's order. Failing rows keep their position as index.
     """
-    frame = to_frame(table)
-    judged = frame.assign(**{VERDICT.format(name=c.name): _verdict(c, frame) for c in contract.checks})
     gx = _great_expectations()
-    asset = _data_source().add_dataframe_asset(f"{contract.name}-{uuid.uuid4().hex}")
-    batch = asset.add_batch_definition_whole_dataframe("whole").get_batch({"dataframe": judged})
-    with warnings.catch_warnings():
-        # The library calls pandas in ways that pandas has deprecated; nothing here can mend that.
-        warnings.simplefilter("ignore", category=DeprecationWarning)
-        warnings.simplefilter("ignore", category=FutureWarning)
-        outcome = batch.validate(suite(contract), result_format={"result_format": "COMPLETE"})
-    _data_source().delete_asset(asset.name)
+    frame = to_frame(table)
+    outcome = _validate(contract, _judged(contract, frame))
     results = {}
     for item in outcome.results:
         config = item.expectation_config
@@ -118,6 +110,28 @@ def audit(contract: Contract, table: pa.Table) -> list[CheckResult]:
             )
         results[config.meta["name"]] = _result(contract, frame, config, item)
     return [results[meta["name"]] for _, _, meta in expectation_specs(contract)]
+
+
+def _judged(contract: Contract, frame: pd.DataFrame) -> pd.DataFrame:
+    """The columns that the suite names, with those of the row checks' verdicts."""
+    arguments = [arguments for _, arguments, _ in expectation_specs(contract)]
+    named = {name for part in arguments for name in (part.get("column"), *part.get("column_list", ()))}
+    verdicts = {VERDICT.format(name=check.name): _verdict(check, frame) for check in contract.checks}
+    return frame[[name for name in frame.columns if name in named]].assign(**verdicts)
+
+
+def _validate(contract: Contract, judged: pd.DataFrame) -> Any:
+    """The suite's results. The frame is empty afterwards: the library keeps every frame that it has seen."""
+    asset = _data_source().add_dataframe_asset(f"{contract.name}-{uuid.uuid4().hex}")
+    batch = asset.add_batch_definition_whole_dataframe("whole").get_batch({"dataframe": judged})
+    with warnings.catch_warnings():
+        # The library calls pandas in ways that pandas has deprecated; nothing here can mend that.
+        warnings.simplefilter("ignore", category=DeprecationWarning)
+        warnings.simplefilter("ignore", category=FutureWarning)
+        outcome = batch.validate(suite(contract), result_format={"result_format": "COMPLETE"})
+    _data_source().delete_asset(asset.name)
+    judged.drop(columns=list(judged.columns), inplace=True)
+    return outcome
 
 
 def _result(contract: Contract, frame: pd.DataFrame, config: Any, item: Any) -> CheckResult:
