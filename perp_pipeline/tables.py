@@ -77,7 +77,11 @@ RATES = (
     Step(
         contracts.get("core_spot_1h"),
         core_spot_1h,
-        (Input("raw_binance_spot_1h"), Input("raw_cdd_candles", optional=True)),
+        (
+            Input("raw_binance_spot_1h"),
+            Input("raw_cdd_candles", optional=True),
+            Input("raw_spot_candles", optional=True),
+        ),
         chapter="rates",
     ),
     Step(

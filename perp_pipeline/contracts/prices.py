@@ -30,7 +30,9 @@ CORE_SPOT_1H = Contract(
     time="bar_start",
     partition_by=("venue",),
     columns=(
-        Column("venue", "string", "Exchange: binance, bitstamp, gemini, or the venue of a user's file."),
+        Column(
+            "venue", "string", "Exchange: binance, bitstamp, gemini, coinbase, or the venue of a user's file."
+        ),
         Column("base", "string", "Coin.", values=("BTC", "ETH")),
         Column("bar_start", "timestamp", "Start of the hour (UTC)."),
         Column("quote", "string", "Currency of the prices. USDT is not USD.", values=("USD", "USDT")),
@@ -69,8 +71,9 @@ CORE_RETURNS_8H = Contract(
     name="core_returns_8h",
     doc=(
         "Spot returns on the 8-hour grid of funding. Both closes of a return are of one venue: binance "
-        "where it has them, else bitstamp, else gemini. A window that no venue has both closes of is left "
-        "out."
+        "where it has them, else bitstamp, else gemini, else coinbase. Where the venue changes from one "
+        "window to the next, each return is still within its own: closes of two venues are never compared. A "
+        "window that no venue has both closes of is left out."
     ),
     grain="one coin and 8-hour window (00, 08, 16 UTC, named by its end)",
     key=("base", "window_end"),

@@ -1,10 +1,10 @@
-"""Raw tables of prices and rates that come from files: candles, futures closes, FRED."""
+"""Raw tables of prices and rates: candles from files and by REST, futures closes, FRED."""
 
 from __future__ import annotations
 
 import pandas as pd
 
-from perp_pipeline.contracts.checks import not_frozen, ohlc_ordered, on_grid, positive
+from perp_pipeline.contracts.checks import gap_free, not_frozen, ohlc_ordered, on_grid, positive
 from perp_pipeline.contracts.model import Column, Contract, RowCheck, Severity
 
 SOURCE_URL = Column("source_url", "string", "Address that the body came from.")
@@ -115,6 +115,38 @@ RAW_CDD_CANDLES = Contract(
 )
 
 
+RAW_SPOT_CANDLES = Contract(
+    name="raw_spot_candles",
+    doc=(
+        "Hourly candles of dollar spot venues by REST: Coinbase from its listings on, Bitstamp from where "
+        "its archived files end, Gemini as far back as it answered. Bars that are over only; hours that a "
+        "venue leaves out are missing."
+    ),
+    grain="one bar of one pair",
+    key=("venue", "symbol", "open_time"),
+    time="open_time",
+    columns=(
+        Column("venue", "string", "Exchange.", values=("coinbase", "bitstamp", "gemini")),
+        Column("symbol", "string", "The venue's symbol."),
+        Column("open_time", "timestamp", "Start of the bar (UTC)."),
+        Column("open", "float64", "First price.", unit="quote currency per coin"),
+        Column("high", "float64", "Highest price.", unit="quote currency per coin"),
+        Column("low", "float64", "Lowest price.", unit="quote currency per coin"),
+        Column("close", "float64", "Last price.", unit="quote currency per coin"),
+        Column("volume_base", "float64", "Traded volume.", unit="coins", low=0),
+        SOURCE_URL,
+        DOWNLOAD_SHA256,
+    ),
+    checks=(
+        positive("open", "high", "low", "close", severity=Severity.WARN),
+        ohlc_ordered(severity=Severity.WARN),
+        on_grid("open_time", 1.0),
+        gap_free("open_time", by=("venue", "symbol"), hours=1.0),
+        not_frozen("close", by=("venue", "symbol"), rows=12),
+    ),
+)
+
+
 def _same_price_as_before(frame: pd.DataFrame) -> pd.Series:
     series = ["product", "archive", "instrument"]
     order = frame.sort_values([*series, "trade_date"])
@@ -188,4 +220,4 @@ RAW_FRED = Contract(
     ),
 )
 
-TABLES = (RAW_CDD_CANDLES, RAW_CME_FUTURES, RAW_FRED)
+TABLES = (RAW_CDD_CANDLES, RAW_SPOT_CANDLES, RAW_CME_FUTURES, RAW_FRED)

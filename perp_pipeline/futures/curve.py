@@ -22,7 +22,7 @@ from perp_pipeline.futures.calendar import (
 )
 from perp_pipeline.steps import DROPPED_COLUMNS, Built
 
-SPOT_PREFERENCE = ("bitstamp", "gemini", "binance")
+SPOT_PREFERENCE = ("bitstamp", "gemini", "coinbase", "binance")
 """Whose hour gives spot_at_settle. Dollars first, as CME settles in them; tether moves against the dollar."""
 BASES = {"BTC": "BTC", "MBT": "BTC", "ETH": "ETH", "MET": "ETH"}
 """CME product to coin."""

@@ -6,8 +6,10 @@ import pandas as pd
 
 from perp_pipeline.contracts.prices import CORE_RETURNS_8H
 
-PREFERENCE = ("binance", "bitstamp", "gemini")
-"""Whose closes are used first. Venues that are not listed come after, by name."""
+PREFERENCE = ("binance", "bitstamp", "gemini", "coinbase")
+"""Whose closes are used first. Binance has them without a month missing since 2019; before it come the venues
+of the archived files, then the one that is known by REST alone: it adds returns and changes none. Venues that
+are not listed come after, by name."""
 WINDOW = pd.Timedelta(hours=8)
 _HOUR = pd.Timedelta(hours=1)
 

@@ -19,7 +19,9 @@ _PRICES = ["open", "high", "low", "close"]
 _BAR = ["venue", "base", "quote", "bar_start"]
 
 
-def core_spot_1h(raw_binance_spot_1h: pd.DataFrame, raw_cdd_candles: pd.DataFrame) -> Built:
+def core_spot_1h(
+    raw_binance_spot_1h: pd.DataFrame, raw_cdd_candles: pd.DataFrame, raw_spot_candles: pd.DataFrame
+) -> Built:
     """Hourly candles by venue, coin and UTC hour.
 
     Bars with a price that is not above zero and bars whose low and high do not enclose open and close are
@@ -30,17 +32,17 @@ def core_spot_1h(raw_binance_spot_1h: pd.DataFrame, raw_cdd_candles: pd.DataFram
     Args:
         raw_binance_spot_1h: symbol, open_time, open, high, low, close (quote currency per coin),
             volume_base (coins).
-        raw_cdd_candles: as its contract.
+        raw_cdd_candles, raw_spot_candles: as their contracts. A venue's file and its answers may overlap.
 
     Returns:
         The table, and each bar kept out with the reason.
     """
-    binance = raw_binance_spot_1h.assign(
-        table="raw_binance_spot_1h", venue="binance", archive="", volume_quote=float("nan")
-    )
+    nothing = {"archive": "", "volume_quote": float("nan")}
+    binance = raw_binance_spot_1h.assign(table="raw_binance_spot_1h", venue="binance", **nothing)
+    answers = raw_spot_candles.assign(table="raw_spot_candles", **nothing)
     files = raw_cdd_candles[raw_cdd_candles["bin_size"] == "1h"].assign(table="raw_cdd_candles")
     columns = ["table", "venue", "symbol", "archive", "open_time", *_PRICES, "volume_base", "volume_quote"]
-    parts = [part[columns] for part in (binance, files) if len(part)]
+    parts = [part[columns] for part in (binance, files, answers) if len(part)]
     bars = pd.concat(parts, ignore_index=True) if parts else binance[columns]
     bars = _named(bars).rename(columns={"open_time": "bar_start"})
     bars = bars[bars["base"].isin(CORE_SPOT_1H.column("base").values)]

@@ -36,12 +36,15 @@ def datasets(
     from perp_pipeline.sources.binance_premium import BinancePremium
     from perp_pipeline.sources.binance_spot import BinanceSpot
     from perp_pipeline.sources.bitmex import BitmexBucketed, BitmexFunding
+    from perp_pipeline.sources.bitstamp import bitstamp_spot
     from perp_pipeline.sources.bybit import bybit_funding
     from perp_pipeline.sources.cme import FuturesArchives
+    from perp_pipeline.sources.coinbase import coinbase_spot
     from perp_pipeline.sources.cryptodatadownload import CandleArchives
     from perp_pipeline.sources.defillama import DefiLlamaYields
     from perp_pipeline.sources.deribit import deribit_funding
     from perp_pipeline.sources.fred import FredSeries
+    from perp_pipeline.sources.gemini import gemini_spot
     from perp_pipeline.sources.hyperliquid import hyperliquid_funding
     from perp_pipeline.sources.known_gaps import load_known_gaps
     from perp_pipeline.sources.lending import LendingArchives
@@ -65,6 +68,9 @@ def datasets(
         BinanceFuturesKlines(followed, gaps),
         BinancePremium(followed, gaps, settings.premium_intervals),
         CandleArchives(pinned),
+        coinbase_spot(followed),
+        bitstamp_spot(followed),
+        gemini_spot(followed),
         FuturesArchives(pinned),
         FredSeries(),
         LendingArchives(pinned),

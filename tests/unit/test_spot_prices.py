@@ -6,9 +6,12 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from perp_pipeline.prices.returns import core_returns_8h
+from perp_pipeline.prices.returns import PREFERENCE, core_returns_8h
 from perp_pipeline.prices.spot import core_spot_1h
+from perp_pipeline.steps import Built
 
 BAR = {"open": 10.0, "high": 12.0, "low": 9.0, "close": 11.0, "volume_base": 5.0, "volume_quote": 55.0}
 NO_BINANCE = pd.DataFrame(
@@ -28,15 +31,37 @@ def candles(*bars: dict[str, Any]) -> pd.DataFrame:
     return pd.DataFrame([defaults | BAR | bar for bar in bars])
 
 
+def answers(*bars: dict[str, Any]) -> pd.DataFrame:
+    """Rows of raw_spot_candles; all parts of a bar that its rows have not are dropped."""
+    return candles(*bars).drop(columns=["bin_size", "archive", "volume_quote"])
+
+
+NO_ANSWERS = answers({}).iloc[:0]
+
+
+def cleaned(*bars: dict[str, Any]) -> Built:
+    """What becomes of the lines of a file."""
+    return core_spot_1h(NO_BINANCE, candles(*bars), NO_ANSWERS)
+
+
 def test_symbols_become_coin_and_quote() -> None:
     binance = NO_BINANCE.reindex(range(1)).assign(
         symbol="ETHUSDT", open_time=pd.Timestamp("2020-01-01", tz="UTC"), **BAR
     )
-    frame = core_spot_1h(binance, candles({"symbol": "XBT/USD"})).frame
+    by_rest = answers({"venue": "coinbase", "symbol": "BTC-USD"})
+    frame = core_spot_1h(binance, candles({"symbol": "XBT/USD"}), by_rest).frame
     assert frame[["venue", "base", "quote"]].values.tolist() == [
         ["binance", "ETH", "USDT"],
+        ["coinbase", "BTC", "USD"],
         ["gemini", "BTC", "USD"],
     ]
+
+
+def test_the_unfinished_last_bar_of_a_file_gives_way_to_the_venues_answer() -> None:
+    file = candles({"high": 10.5, "low": 10.0, "close": 10.2, "volume_base": 1.0})
+    later = {"open_time": pd.Timestamp("2020-01-01 01:00", tz="UTC")}
+    frame = core_spot_1h(NO_BINANCE, file, answers({}, later)).frame
+    assert frame["close"].tolist() == [11.0, 11.0]
 
 
 @pytest.mark.parametrize(
@@ -44,7 +69,7 @@ def test_symbols_become_coin_and_quote() -> None:
     [({"open": 0.0, "low": 0.0}, "zero"), ({"low": 10.5}, "outside"), ({"high": 9.5}, "outside")],
 )
 def test_impossible_bars_are_kept_out_and_named(change: dict[str, float], reason: str) -> None:
-    built = core_spot_1h(NO_BINANCE, candles(change))
+    built = cleaned(change)
     assert built.frame.empty
     assert reason in built.dropped["reason"].iloc[0]
     assert "symbol=BTCUSD open_time=2020-01-01T00:00:00Z" in built.dropped["key"].iloc[0]
@@ -52,30 +77,30 @@ def test_impossible_bars_are_kept_out_and_named(change: dict[str, float], reason
 
 def test_an_unfinished_copy_gives_way_to_the_finished_bar() -> None:
     unfinished = {"high": 10.5, "low": 10.0, "close": 10.2, "volume_base": 1.0}
-    built = core_spot_1h(NO_BINANCE, candles(unfinished, {}))
+    built = cleaned(unfinished, {})
     assert built.frame["close"].tolist() == [11.0]
     assert built.dropped["reason"].str.contains("unfinished").tolist() == [True]
 
 
 def test_repeats_that_contradict_each_other_all_go() -> None:
-    built = core_spot_1h(NO_BINANCE, candles({}, {"open": 11.5, "close": 9.5}))
+    built = cleaned({}, {"open": 11.5, "close": 9.5})
     assert built.frame.empty
     assert len(built.dropped) == 2
 
 
 def test_equal_repeats_are_one_bar_and_nothing_to_report() -> None:
-    built = core_spot_1h(NO_BINANCE, candles({}, {}))
+    built = cleaned({}, {})
     assert len(built.frame) == 1
     assert built.dropped.empty
 
 
 def test_swapped_volumes_are_put_right() -> None:
-    built = core_spot_1h(NO_BINANCE, candles({"volume_base": 55.0, "volume_quote": 5.0}))
+    built = cleaned({"volume_base": 55.0, "volume_quote": 5.0})
     assert built.frame["volume_base"].tolist() == [5.0]
 
 
 def test_daily_files_are_not_used() -> None:
-    assert core_spot_1h(NO_BINANCE, candles({"bin_size": "1d"})).frame.empty
+    assert cleaned({"bin_size": "1d"}).frame.empty
 
 
 def hours(venue: str, closes: dict[str, float]) -> pd.DataFrame:
@@ -111,3 +136,27 @@ def test_the_preferred_venue_gives_the_return_where_it_has_both_closes() -> None
     )
     found = core_returns_8h(spot)
     assert found[["close", "source_venue"]].values.tolist() == [[102.0, "binance"]]
+
+
+GRID = pd.date_range("2020-01-01", periods=12, freq="8h", tz="UTC")
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from([*PREFERENCE, "elsewhere"]),
+        st.dictionaries(st.sampled_from(range(len(GRID))), st.floats(1.0, 1e6), min_size=1),
+        min_size=1,
+    )
+)
+def test_every_return_is_of_the_first_venue_that_has_both_closes(had: dict[str, dict[int, float]]) -> None:
+    """Whatever hours venues have: no return compares closes of two, and none that could be is left out."""
+    spot = pd.concat([hours(v, {str(GRID[at]): close for at, close in had[v].items()}) for v in had])
+    found = core_returns_8h(spot).set_index("window_end")
+    for at in range(1, len(GRID)):
+        able = [venue for venue in (*PREFERENCE, "elsewhere") if {at - 1, at} <= had.get(venue, {}).keys()]
+        assert (GRID[at] in found.index) == bool(able)
+        if able:
+            row, closes = found.loc[GRID[at]], had[able[0]]
+            assert row["source_venue"] == able[0]
+            assert row["close"] == closes[at]
+            assert row["ret_8h"] == pytest.approx(closes[at] / closes[at - 1] - 1)
