@@ -17,6 +17,7 @@ ENVIRONMENT = {
     "universe": "PERP_UNIVERSE",
     "pool_registry": "PERP_POOLS",
     "premium_intervals": "PERP_PREMIUM_INTERVALS",
+    "hypersync_token": "PERP_HYPERSYNC_TOKEN",
 }
 """Settings that an environment variable may give; a command-line option wins over it."""
 
@@ -40,6 +41,9 @@ class Settings:
         pool_registry: a TOML file with chains and pools of the user's own.
         premium_intervals: bars of Binance's premium index to follow (1m, 5m, 15m, 1h, 4h, 8h).
         pools: pools to follow, as ``chain:0x...``; the registry's by default.
+        hypersync_token: with it, logs of pools come from HyperSync instead of eth_getLogs.
+
+    What may hold a key is left out of the ``repr``, and none of it is ever written.
     """
 
     lake: str = DEFAULT_LAKE
@@ -48,10 +52,11 @@ class Settings:
     archives: Path | None = None
     universe: Path | None = None
     periods: tuple[str, ...] = ()
-    rpc_urls: Mapping[str, str] = field(default_factory=dict)
+    rpc_urls: Mapping[str, str] = field(default_factory=dict, repr=False)
     pool_registry: Path | None = None
     premium_intervals: tuple[str, ...] = ("1h", "8h")
     pools: tuple[str, ...] = ()
+    hypersync_token: str = field(default="", repr=False)
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None, **overrides: Any) -> Settings:

@@ -82,5 +82,6 @@ def datasets(
             settings.rpc_urls,
             registry=settings.pool_registry if pools is None else pools,
             archives=None if archives is None else (),
+            hypersync_token=settings.hypersync_token,
         ),
     )

@@ -19,6 +19,7 @@ def amm_datasets(
     *,
     registry: Path | Registry | None = None,
     archives: tuple[amm_archives.AmmArchive, ...] | None = None,
+    hypersync_token: str = "",
 ) -> tuple[Dataset, ...]:
     """The datasets of raw_eth_logs, raw_amm_days, raw_amm_minutes and raw_amm_snapshots.
 
@@ -28,6 +29,7 @@ def amm_datasets(
             chain without one are left out; a pool asked for by name fails with the setting that is missing.
         registry: a pools file of the user's own, on top of the declared list; or all there is, in its place.
         archives: in place of the declared minute files and snapshots.
+        hypersync_token: where it is given, logs are asked of HyperSync, days' borders of the node.
 
     Raises:
         ValueError: a label or a file is malformed.
@@ -44,5 +46,5 @@ def amm_datasets(
     # a pool that was named and has files needs no node
     required = frozenset(p.label for p in pools if labels and (p.chain, p.address) not in in_files)
     reachable = tuple(pool for pool in pools if pool.chain in urls or pool.label in required)
-    on_chain = ethereum.datasets(reachable, known, urls, required=required)
+    on_chain = ethereum.datasets(reachable, known, urls, required=required, hypersync_token=hypersync_token)
     return (*on_chain, *amm_archives.datasets(pools, listed))

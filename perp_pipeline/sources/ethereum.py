@@ -6,6 +6,9 @@ once the whole day lies under the confirmation depth. Swaps and liquidity events
 range that the node refuses for its span or its number of logs is split, at the span that the node names or
 in halves; the refusal is kept too, so that a later run starts with the parts. A day that the node does not
 hold is recorded as not served, with the node's words, and nothing is put in its place.
+
+With a HyperSync token the logs come from there (:mod:`~perp_pipeline.sources.hypersync`); days' borders and
+pools' facts are the node's in any case.
 """
 
 from __future__ import annotations
@@ -22,12 +25,14 @@ from perp_pipeline import contracts
 from perp_pipeline.contracts.model import Contract
 from perp_pipeline.months import Month, Span
 from perp_pipeline.sources.errors import NotServed, PermanentError
-from perp_pipeline.sources.evm_blocks import BlockClock, utc
+from perp_pipeline.sources.evm_blocks import BlockClock
 from perp_pipeline.sources.evm_events import PROTOCOLS, SWAP_EVENTS
 from perp_pipeline.sources.evm_logs import LogFilter, verify_price_path
+from perp_pipeline.sources.evm_node import Node, adopt
 from perp_pipeline.sources.evm_pool_facts import balances, complete, token_addresses
-from perp_pipeline.sources.evm_ranges import Part, ranges, redacted
+from perp_pipeline.sources.evm_ranges import LogRoute, NodeRoute, Part
 from perp_pipeline.sources.evm_rpc import RangeNotHeld
+from perp_pipeline.sources.hypersync import HyperSync
 from perp_pipeline.sources.pools import Chain, Pool, Registry, days_of, pool_columns
 
 if TYPE_CHECKING:
@@ -56,12 +61,15 @@ class PoolReader:
         pools: which pools.
         rpc_urls: node address by chain.
         required: labels of pools of which the node must hold some day of the span.
+        hypersync_token: where it is given, logs are asked of HyperSync.
     """
 
     pools: tuple[Pool, ...]
     registry: Registry
-    rpc_urls: Mapping[str, str]
+    rpc_urls: Mapping[str, str] = field(repr=False)
     required: frozenset[str] = frozenset()
+    hypersync_token: str = field(default="", repr=False)
+    _nodes: dict[tuple[int, str], Node] = field(default_factory=dict)
     _clocks: dict[tuple[int, str], BlockClock] = field(default_factory=dict)
     _facts: dict[str, Pool] = field(default_factory=dict)
     _refused: dict[tuple[int, str, str, int, int], str] = field(default_factory=dict)
@@ -72,24 +80,35 @@ class PoolReader:
         """The pool's chain."""
         return self.registry.chains[pool.chain]
 
-    def url_of(self, pool: Pool) -> str:
-        """The address of the chain's node.
+    def node(self, http: Http, pool: Pool) -> Node:
+        """The node of the pool's chain.
 
         Raises:
-            PermanentError: none is set.
+            PermanentError: none is set, or it serves another chain.
         """
-        url = self.rpc_urls.get(pool.chain)
-        if not url:
-            setting = self.chain_of(pool).rpc_setting
-            raise PermanentError(
-                f"{pool.label}: no node for {pool.chain}; set {setting} to a JSON-RPC address"
-            )
-        return url
+        key = (id(http), pool.chain)
+        if key not in self._nodes:
+            chain, url = self.chain_of(pool), self.rpc_urls.get(pool.chain)
+            if not url:
+                raise PermanentError(
+                    f"{pool.label}: no node for {pool.chain}; set {chain.rpc_setting} to a JSON-RPC address"
+                )
+            node = Node.at(chain, url)
+            adopt(http.store, node)
+            node.require_chain(http, chain)
+            self._nodes[key] = node
+        return self._nodes[key]
+
+    def route(self, http: Http, pool: Pool) -> LogRoute:
+        """The way to the pool's logs."""
+        if self.hypersync_token:
+            return HyperSync(self.chain_of(pool).chain_id, self.hypersync_token)
+        return NodeRoute(self.node(http, pool))
 
     def facts(self, http: Http, pool: Pool) -> Pool:
         """The pool with tokens, decimals and fee, from the chain where they are not declared."""
         if pool.label not in self._facts:
-            done = pool if pool.is_declared else complete(http, self.url_of(pool), pool)
+            done = pool if pool.is_declared else complete(http, self.node(http, pool), pool)
             self._facts[pool.label] = self.registry.with_tracks(done)
         return self._facts[pool.label]
 
@@ -97,7 +116,7 @@ class PoolReader:
         """The block clock of the pool's chain."""
         key = (id(http), pool.chain)
         if key not in self._clocks:
-            self._clocks[key] = BlockClock(http, self.chain_of(pool), self.url_of(pool))
+            self._clocks[key] = BlockClock(http, self.chain_of(pool), self.node(http, pool))
         return self._clocks[key]
 
     def month(self, http: Http, pool: Pool, month: Month, now: datetime) -> tuple[list[_Day], list[int]]:
@@ -110,9 +129,7 @@ class PoolReader:
 
     def _read(self, http: Http, pool: Pool, month: Month, now: datetime) -> tuple[list[_Day], list[int]]:
         clock = self.clock(http, pool)
-        _, head_time = clock.head(now)
-        # a day counts as over when the next block would already belong to the following one
-        end = min(month.end, utc(int(head_time + self.chain_of(pool).block_seconds)))
+        end = min(month.end, clock.end(now))
         wanted = days_of(month.start, end) if end > month.start else []
         if not any(pool.asks_for(day) for day in wanted):
             return [], []
@@ -122,10 +139,10 @@ class PoolReader:
         for place, day in enumerate(wanted):
             if pool.asks_for(day):
                 first, last = borders[place], borders[place + 1] - 1
-                found += [self._day(http, pool, day, kind, first, last) for kind in KINDS]
-        return [self._held_beginning(http, pool, day, found) for day in found], borders
+                found += [self._day(http, pool, day, kind, first, last, now) for kind in KINDS]
+        return [self._held_beginning(http, pool, day, found, now) for day in found], borders
 
-    def _held_beginning(self, http: Http, pool: Pool, day: _Day, found: list[_Day]) -> _Day:
+    def _held_beginning(self, http: Http, pool: Pool, day: _Day, found: list[_Day], now: datetime) -> _Day:
         """For a refused day of swaps after a served one: its blocks up to where the node's record ends.
 
         The day stays marked as not served whole.
@@ -136,7 +153,7 @@ class PoolReader:
         low, high, best = day.first, day.last - 1, day
         while low <= high:
             middle = (low + high) // 2
-            part = self._day(http, pool, day.day, day.kind, day.first, middle)
+            part = self._day(http, pool, day.day, day.kind, day.first, middle, now)
             if part.refused:
                 high = middle - 1
             else:
@@ -150,24 +167,33 @@ class PoolReader:
             return None
         try:
             if key not in self._tokens:
-                self._tokens[key] = token_addresses(http, self.url_of(pool), pool)
-            held = balances(http, self.url_of(pool), pool, self._tokens[key], day.last)
+                self._tokens[key] = token_addresses(http, self.node(http, pool), pool)
+            held = balances(http, self.node(http, pool), pool, self._tokens[key], day.last)
         except PermanentError:
             # no eth_call, or no archive: most nodes. The check of balances is left out, nothing else
             self._tokens[key] = []
             return None
         return held[0], held[1]
 
-    def _day(self, http: Http, pool: Pool, day: date, kind: str, first: int, last: int) -> _Day:
+    def _day(
+        self, http: Http, pool: Pool, day: date, kind: str, first: int, last: int, now: datetime
+    ) -> _Day:
         events = tuple(e for e in PROTOCOLS[pool.protocol] if (e.name in SWAP_EVENTS) == (kind == "swaps"))
         if first > last:
             return _Day(day, kind, first, last)
         label = f"{pool.label} raw_eth_logs {kind} {day}"
         asked = LogFilter(pool.address, events, first, last)
         key = (id(http), pool.label, kind, first, last)
+        # a node may be behind in what the nightly refresh comes back to: the open month and the one before
+        recent = Month(day.year, day.month) >= Month.of(now) - 1
         try:
             # both datasets come by here: what a node does not hold is asked for once in a run
-            parts = () if key in self._refused else tuple(ranges(http, self.url_of(pool), asked, label))
+            found = (
+                ()
+                if key in self._refused
+                else self.route(http, pool).parts(http, asked, label, now=now, recent=recent)
+            )
+            parts = tuple(found)
         except RangeNotHeld as error:
             self._refused[key] = str(error)
         if key in self._refused:
@@ -245,7 +271,7 @@ class PoolDays:
             for month in span:
                 days, _ = _served(self.reader, http, pool, month, now)
                 if days:
-                    url = self.reader.url_of(pool)
+                    url = self.reader.node(http, pool).address
                     held = [self.reader.balances(http, pool, day) for day in days]
                     rows = [_day_row(pool, day, own, url) for day, own in zip(days, held, strict=True)]
                     yield pd.DataFrame(rows)
@@ -257,6 +283,7 @@ def datasets(
     rpc_urls: Mapping[str, str],
     *,
     required: frozenset[str] = frozenset(),
+    hypersync_token: str = "",
 ) -> tuple[PoolLogs, PoolDays]:
     """The datasets of on-chain logs for these pools, sharing one reader.
 
@@ -264,8 +291,9 @@ def datasets(
         rpc_urls: node address by chain name.
         required: labels of pools of which the node must hold some day of the span; of others, days that it
             does not hold are only recorded.
+        hypersync_token: where it is given, logs are asked of HyperSync.
     """
-    reader = PoolReader(pools, registry, rpc_urls, required)
+    reader = PoolReader(pools, registry, rpc_urls, required, hypersync_token)
     return PoolLogs(reader), PoolDays(reader)
 
 
@@ -273,8 +301,7 @@ def _served(
     reader: PoolReader, http: Http, pool: Pool, month: Month, now: datetime
 ) -> tuple[list[_Day], list[int]]:
     """The month's days; none where the chain had not reached the month yet."""
-    _, head_time = reader.clock(http, pool).head(now)
-    if head_time < month.start.timestamp():
+    if reader.clock(http, pool).end(now) <= month.start:
         return [], []
     return reader.month(http, pool, month, now)
 
@@ -297,7 +324,7 @@ def _day_row(pool: Pool, day: _Day, held: tuple[int, int] | None, url: str) -> d
         "balance0": str(held[0]) if held else None,
         "balance1": str(held[1]) if held else None,
         **pool_columns(pool),
-        "source_url": day.parts[0].url if day.parts else redacted(url),
+        "source_url": day.parts[0].url if day.parts else url,
         "download_sha256": day.parts[0].sha256 if day.parts else None,
     }
 

@@ -2,10 +2,10 @@
 
 The first block of each day is found by a search over eth_getBlockByNumber whose course depends on the chain's
 declared anchors alone, not on the head nor on what an earlier search learned: the same questions are asked in
-every run, of any span, and the stored answers serve them. Inside a day, further blocks (``knots_per_day``) are asked for, and times between two known
-blocks are linear in the block number. No interpolated time can leave its day. With hourly knots the error
-is that of a random walk of some 275 block intervals before the Merge (a few minutes at worst), and a
-few missed 12 s slots after it.
+every run, of any span, and the stored answers serve them. Inside a day, further blocks (``knots_per_day``)
+are asked for, and times between two known blocks are linear in the block number. No interpolated time can
+leave its day. With hourly knots the error is that of a random walk of some 275 block intervals before the
+Merge (a few minutes at worst), and a few missed 12 s slots after it.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from perp_pipeline.sources.base import Request
-from perp_pipeline.sources.errors import NotServed, PermanentError, TransientError
-from perp_pipeline.sources.evm_rpc import Call, batch_payload, loads, quantity, result_of, results_of
+from perp_pipeline.sources.errors import NotServed, TransientError
+from perp_pipeline.sources.evm_node import Node
+from perp_pipeline.sources.evm_rpc import Call, batch_payload, quantity, results_of
 from perp_pipeline.sources.pools import Chain
 
 if TYPE_CHECKING:
@@ -31,8 +31,23 @@ BATCH = 100
 """Calls in one body; providers allow 100 to 1000."""
 _CLOSE = 8
 """Blocks to ask for at once when a border is known to be this near."""
+_PATIENCE = 8
+"""Rounds after which a search also halves what is left: blocks came too unevenly to be guessed."""
 _STALE_SECONDS = 3600.0
 """A head older than this by our clock is a recording or a stopped node: it will not reorganise."""
+
+
+class Head(NamedTuple):
+    """The newest block that counts as final.
+
+    Attributes:
+        time: epoch seconds.
+        stopped: nothing comes after it: a recording, or a node that stands still.
+    """
+
+    number: int
+    time: int
+    stopped: bool
 
 
 @dataclass
@@ -41,37 +56,41 @@ class BlockClock:
 
     Attributes:
         http: where answers are fetched and kept.
-        url: the node.
     """
 
     http: Http
     chain: Chain
-    url: str
+    node: Node
     _times: dict[int, int] = field(default_factory=dict)
-    _head: tuple[int, int] | None = None
+    _head: Head | None = None
 
-    def head(self, now: datetime) -> tuple[int, int]:
-        """Number and time (epoch seconds) of the newest block that counts as final.
+    def head(self, now: datetime) -> Head:
+        """The newest block that counts as final.
 
         That is ``confirmations`` below the head, or the head itself where it is over an hour old.
 
         Raises:
-            PermanentError: the node serves another chain.
+            SourceError: the node does not tell.
         """
         if self._head is None:
-            chain_id = quantity(self._single(Call("eth_chainId", ())))
-            if chain_id != self.chain.chain_id:
-                raise PermanentError(
-                    f"{self.chain.rpc_setting} leads to chain {chain_id}; "
-                    f"{self.chain.name} is {self.chain.chain_id}"
-                )
-            latest = self._single(Call("eth_getBlockByNumber", ("latest", False)))
-            number, stamp = quantity(latest["number"]), quantity(latest["timestamp"])
-            if now.timestamp() - stamp < _STALE_SECONDS:
-                number -= self.chain.confirmations
+            latest = self.node.single(self.http, Call("eth_getBlockByNumber", ("latest", False)))
+            if not isinstance(latest, dict):
+                raise TransientError(f"{self.chain.name}: the node does not tell its latest block")
+            number, stamp = quantity(latest.get("number")), quantity(latest.get("timestamp"))
+            stopped = now.timestamp() - stamp >= _STALE_SECONDS
+            if not stopped:
+                number = max(0, number - self.chain.confirmations)
                 stamp = self.times([number])[number]
-            self._head = (number, stamp)
+            self._head = Head(number, stamp, stopped)
         return self._head
+
+    def end(self, now: datetime) -> datetime:
+        """The moment up to which all blocks are known: days that end by then are over.
+
+        The final head's own time; where nothing comes after it, the time that a next block would have.
+        """
+        head = self.head(now)
+        return utc(int(head.time + (self.chain.block_seconds if head.stopped else 0)))
 
     def times(self, blocks: Sequence[int]) -> dict[int, int]:
         """Exact times (epoch seconds) of blocks, by eth_getBlockByNumber in batches.
@@ -93,7 +112,7 @@ class BlockClock:
         Raises:
             NotServed: the chain has not reached a moment.
         """
-        head, head_time = self.head(now)
+        head, head_time, _ = self.head(now)
         self._times.clear()
         searches = [
             _Search(int(m.timestamp()), min(self.chain.guess(m), head), self.chain.block_seconds)
@@ -150,7 +169,7 @@ class BlockClock:
             parse(content)
 
         body = self.http.fetch(
-            Request(self.url, method="POST", payload=batch_payload(calls)),
+            self.node.request(batch_payload(calls)),
             final=True,
             check=check,
             label=f"{self.chain.name} times of {len(blocks)} blocks from {blocks[0]}",
@@ -158,20 +177,6 @@ class BlockClock:
         if body is None:
             raise NotServed(f"{self.chain.name}: no answer for the times of blocks {blocks[0]}..{blocks[-1]}")
         return parse(body.content)
-
-    def _single(self, call: Call) -> Any:
-        def check(content: bytes) -> None:
-            result_of(loads(content))
-
-        body = self.http.fetch(
-            Request(self.url, method="POST", payload=call.payload(1)),
-            final=False,
-            check=check,
-            label=f"{self.chain.name} {call.method}",
-        )
-        if body is None:
-            raise NotServed(f"{self.chain.name}: no answer to {call.method}")
-        return result_of(loads(body.content))
 
 
 @dataclass
@@ -184,16 +189,21 @@ class _Search:
     low: tuple[int, int] | None = None
     high: tuple[int, int] | None = None
     found: int | None = None
+    rounds: int = 0
 
     def wanted(self, head: int) -> list[int]:
         """Blocks to ask for next."""
+        self.rounds += 1
         if self.low and self.high:
             (a, ta), (b, tb) = self.low, self.high
             if b - a - 1 <= _CLOSE:
                 return list(range(a + 1, b))
             middle = a + int((self.target - ta) / max(1, tb - ta) * (b - a))
             reach = max(1, int((b - a) ** 0.5 / 2))
-            return sorted({min(max(middle + step, a + 1), b - 1) for step in (-reach, 0, reach)})
+            places = [middle + step for step in (-reach, 0, reach)]
+            if self.rounds > _PATIENCE:
+                places.append((a + b) // 2)
+            return sorted({min(max(place, a + 1), b - 1) for place in places})
         return [min(max(self.guess, 1), head)]
 
     def learn(self, block: int, stamp: int) -> None:

@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from perp_pipeline.sources.base import Request
-from perp_pipeline.sources.errors import NotServed, PermanentError
-from perp_pipeline.sources.evm_rpc import Call, batch_payload, results_of
+from perp_pipeline.sources.errors import NotInStore, NotServed, PermanentError
+from perp_pipeline.sources.evm_node import Node
+from perp_pipeline.sources.evm_rpc import Call, batch_payload, quantity, results_of
 from perp_pipeline.sources.pools import Pool
 
 if TYPE_CHECKING:
@@ -22,49 +22,84 @@ SELECTORS = {
     "token1()": "0xd21220a7",
     "fee()": "0xddca3f43",
     "tickSpacing()": "0xd0c93a7c",
+    "getReserves()": "0x0902f1ac",
     "decimals()": "0x313ce567",
     "symbol()": "0x95d89b41",
     "balanceOf(address)": "0x70a08231",
 }
 
 
-def complete(http: Http, url: str, pool: Pool) -> Pool:
+def complete(http: Http, node: Node, pool: Pool) -> Pool:
     """The pool with what its contract and its tokens' contracts say.
 
-    A contract without ``fee()`` is a v2 pair (30 bp).
+    A contract that tells fee and tick spacing is a v3 pool, one that tells its reserves a v2 pair (30 bp).
 
     Raises:
-        NotServed: there is no pool at the address, or the node has no eth_call.
+        NotServed: there is no pool at the address, or the node does not say.
     """
-    tokens = token_addresses(http, url, pool)
-    protocol, fee, spacing = "uniswap_v2", 3000, 0
     try:
-        terms = _call(http, url, pool, [(pool.address, "fee()"), (pool.address, "tickSpacing()")])
-    except PermanentError:
-        pass  # the call reverts: the contract has no such function
-    else:
-        protocol, fee, spacing = "uniswap_v3", int(terms[0], 16), int(terms[1], 16)
-    facts = _call(http, url, pool, [(token, name) for token in tokens for name in ("decimals()", "symbol()")])
+        tokens = token_addresses(http, node, pool)
+    except (NotServed, NotInStore):
+        raise
+    except PermanentError as error:
+        raise NotServed(
+            f"{pool.label}: the node does not say what pool this is ({error}). Use a node with eth_call, or "
+            "declare the pool in a TOML file named in PERP_POOLS: [[pool]] with chain, address, protocol, "
+            "token0, token1, decimals0, decimals1, fee_pips, tick_spacing"
+        ) from None
+    protocol, fee, spacing = _terms(http, node, pool)
+    asked = [(token, name) for token in tokens for name in ("decimals()", "symbol()")]
+    facts = _call(http, node, pool, asked)
     return replace(
         pool,
         protocol=protocol,
         token0=_text(facts[1]),
         token1=_text(facts[3]),
-        decimals0=int(facts[0], 16),
-        decimals1=int(facts[2], 16),
+        decimals0=_number(pool, "decimals of token0", facts[0], 36),
+        decimals1=_number(pool, "decimals of token1", facts[2], 36),
         fee_pips=fee,
         tick_spacing=spacing,
     )
 
 
-def token_addresses(http: Http, url: str, pool: Pool) -> list[str]:
+def _terms(http: Http, node: Node, pool: Pool) -> tuple[str, int, int]:
+    """Protocol, fee and tick spacing."""
+    try:
+        fee, spacing = _call(http, node, pool, [(pool.address, "fee()"), (pool.address, "tickSpacing()")])
+    except NotInStore:
+        raise
+    except PermanentError as refused:  # mostly a call that reverts: the contract has no such function
+        try:
+            (reserves,) = _call(http, node, pool, [(pool.address, "getReserves()")])
+        except PermanentError:
+            raise refused from None
+        if len(reserves) != 2 + 3 * 64:
+            raise NotServed(f"{pool.label}: neither a v3 pool nor a v2 pair is at this address") from None
+        return "uniswap_v2", 3000, 0
+    limit = 1_000_000
+    return "uniswap_v3", _number(pool, "fee", fee, limit), _number(pool, "tick spacing", spacing, limit)
+
+
+def _number(pool: Pool, what: str, word: str, limit: int) -> int:
+    """A word as a number.
+
+    Raises:
+        NotServed: it is none, or above the limit.
+    """
+    found = quantity(word) if len(word) == 66 else limit + 1
+    if found > limit:
+        raise NotServed(f"{pool.label}: the contract answers {word!r} for the {what}: no Uniswap pool")
+    return found
+
+
+def token_addresses(http: Http, node: Node, pool: Pool) -> list[str]:
     """Addresses of the pool's tokens.
 
     Raises:
         NotServed: there is no pool at the address.
         SourceError: the node has no eth_call.
     """
-    answers = _call(http, url, pool, [(pool.address, "token0()"), (pool.address, "token1()")])
+    answers = _call(http, node, pool, [(pool.address, "token0()"), (pool.address, "token1()")])
     tokens = [_address(answer) for answer in answers]
     if not all(tokens):
         raise NotServed(
@@ -73,7 +108,7 @@ def token_addresses(http: Http, url: str, pool: Pool) -> list[str]:
     return tokens
 
 
-def balances(http: Http, url: str, pool: Pool, tokens: list[str], block: int) -> list[int]:
+def balances(http: Http, node: Node, pool: Pool, tokens: list[str], block: int) -> list[int]:
     """What the pool holds of each token after a block, in smallest units.
 
     Raises:
@@ -81,16 +116,16 @@ def balances(http: Http, url: str, pool: Pool, tokens: list[str], block: int) ->
     """
     data = SELECTORS["balanceOf(address)"] + pool.address[2:].rjust(64, "0")
     calls = [Call("eth_call", ({"to": token, "data": data}, hex(block))) for token in tokens]
-    answers = _batch(http, url, pool, calls, f"balances at block {block}")
+    answers = _batch(http, node, pool, calls, f"balances at block {block}")
     return [int(answer, 16) for answer in answers]
 
 
-def _call(http: Http, url: str, pool: Pool, wanted: list[tuple[str, str]]) -> list[str]:
+def _call(http: Http, node: Node, pool: Pool, wanted: list[tuple[str, str]]) -> list[str]:
     calls = [Call("eth_call", ({"to": to, "data": SELECTORS[name]}, "latest")) for to, name in wanted]
-    return _batch(http, url, pool, calls, "facts of the contract")
+    return _batch(http, node, pool, calls, "facts of the contract")
 
 
-def _batch(http: Http, url: str, pool: Pool, calls: list[Call], what: str) -> list[str]:
+def _batch(http: Http, node: Node, pool: Pool, calls: list[Call], what: str) -> list[str]:
 
     def parse(content: bytes) -> list[str]:
         return [str(result) for result in results_of(content, len(calls))]
@@ -99,13 +134,13 @@ def _batch(http: Http, url: str, pool: Pool, calls: list[Call], what: str) -> li
         parse(content)
 
     body = http.fetch(
-        Request(url, method="POST", payload=batch_payload(calls)),
+        node.request(batch_payload(calls)),
         final=True,
         check=check,
         label=f"{pool.label} {what}",
     )
     if body is None:
-        raise NotServed(f"{pool.label}: the node does not answer eth_call; declare the pool in a pools file")
+        raise NotServed(f"{pool.label}: the node does not answer eth_call")
     return parse(body.content)
 
 
@@ -117,7 +152,10 @@ def _address(word: str) -> str:
 
 def _text(answer: str) -> str:
     """A symbol: an ABI string, or the bytes32 that some early tokens return."""
-    raw = bytes.fromhex(answer[2:])
+    try:
+        raw = bytes.fromhex(answer[2:])
+    except ValueError:
+        return ""
     if len(raw) >= 64:
         length = int.from_bytes(raw[32:64], "big")
         return raw[64 : 64 + length].decode("utf-8", "replace")

@@ -19,7 +19,7 @@ from perp_pipeline.simulation.onchain.chain import (
     pseudo_hash,
 )
 from perp_pipeline.simulation.onchain.deployed import word
-from perp_pipeline.simulation.onchain.parameters import PlantedPool, Token
+from perp_pipeline.simulation.onchain.parameters import Token
 from perp_pipeline.simulation.wire import Answer, json_answer
 from perp_pipeline.sources.evm_pool_facts import SELECTORS
 
@@ -142,7 +142,7 @@ class Node:
         function, block = _FUNCTIONS.get(data[:10], ""), self._number(tag)
         records = self._chain().records
         if target in records:
-            return _pool_answer(records[target].planted, function)
+            return _pool_answer(records[target], function, block)
         tokens = {
             token.address: token
             for record in records.values()
@@ -153,10 +153,14 @@ class Node:
         return "0x"
 
 
-def _pool_answer(planted: PlantedPool, function: str) -> str:
+def _pool_answer(record: PoolRecord, function: str, block: int) -> str:
+    planted = record.planted
     answers = {"token0()": _padded(planted.token0.address), "token1()": _padded(planted.token1.address)}
     if planted.protocol == "uniswap_v3":
         answers |= {"fee()": word(planted.fee_pips), "tickSpacing()": word(planted.tick_spacing)}
+    else:
+        held = record.balance_at(block)
+        answers |= {"getReserves()": word(held[0]) + word(held[1]) + _ZERO}
     if function not in answers:
         raise _RpcError(3, "execution reverted")
     return f"0x{answers[function]}"
