@@ -19,10 +19,11 @@ b2 - b1 of the standardised fit; its t squared is the Wald statistic of "prior s
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from perp_pipeline.research.daily import (
@@ -34,7 +35,7 @@ from perp_pipeline.research.daily import (
 )
 from perp_pipeline.research.persistence_null import NULL_PERIODS, null_rows
 from perp_pipeline.research.series import CME_BASES, utc
-from perp_pipeline.research.statistics import Estimate, OlsFit, fixed_b_p, ols_hac
+from perp_pipeline.research.statistics import Array, Estimate, OlsFit, fixed_b_p, ols_hac
 
 HORIZONS = (1, 3, 7, 30, 90)
 HEADLINE_HORIZON = 30
@@ -86,8 +87,7 @@ def out_regressions(
             frame = daily_frame(funding, prices, horizons)
             for period, part in by_period(frame, extra).items():
                 about = {"venue": venue, "base": base, "symbol": symbol, "period": period}
-                for horizon in horizons:
-                    rows += _family(part, horizon, alignment, about)
+                rows += _families(part, horizons, alignment, about)
                 if alignment == "accrual" and period in NULL_PERIODS and len(part) >= MIN_DAYS:
                     rows += [about | row for row in null_rows(part, HEADLINE_HORIZON, simulations)]
     rows += _cme_rows(core_cme_implied, core_cme_curve, extra)
@@ -192,19 +192,31 @@ def _cme_rows(
         rate = pd.Series(part["rate_annual"].to_numpy(dtype=np.float64), pd.DatetimeIndex(part["trade_date"]))
         for period, rows in by_period(settle_frame(rate, spot), extra).items():
             about = {"venue": "cme", "base": standing[product], "symbol": product, "period": period}
-            for horizon in HORIZONS:
-                yield from _family(rows, horizon, f"settle-{method}", about)
+            yield from _families(rows, HORIZONS, f"settle-{method}", about)
+
+
+def _families(
+    frame: pd.DataFrame, horizons: Sequence[int], alignment: str, about: dict[str, Any]
+) -> Iterator[dict[str, Any]]:
+    days = frame["day"].to_numpy()
+    names = ["funding", SAME, LAGGED, *(f"{PRIOR}_{horizon}" for horizon in horizons)]
+    columns = {name: frame[name].to_numpy(dtype=np.float64) for name in names}
+    for horizon in horizons:
+        yield from _family(days, columns, horizon, alignment, about)
 
 
 def _family(
-    frame: pd.DataFrame, horizon: int, alignment: str, about: dict[str, Any]
+    all_days: npt.NDArray[np.datetime64],
+    columns: Mapping[str, Array],
+    horizon: int,
+    alignment: str,
+    about: dict[str, Any],
 ) -> Iterator[dict[str, Any]]:
     """Rows of one horizon and alignment: with and without lagged funding, raw and standardised."""
     prior = f"{PRIOR}_{horizon}"
     for lagged in (False, True):
         used = ["funding", SAME, prior, *([LAGGED] if lagged else [])]
-        # Column by column: selecting a list of columns costs pandas as much as the fit.
-        table = np.column_stack([frame[name].to_numpy(dtype=np.float64) for name in used])
+        table = np.column_stack([columns[name] for name in used])
         good = np.isfinite(table).all(axis=1)
         if good.sum() < MIN_DAYS:
             continue
@@ -212,7 +224,7 @@ def _family(
         spread = table.std(axis=0)
         if not spread.all():
             continue
-        days = frame["day"].to_numpy()[good]
+        days = all_days[good]
         row = about | {"window_start": utc(days[0]), "window_end": utc(days[-1])}
         names = [SAME, PRIOR, *([LAGGED] if lagged else [])]
         headline = horizon == HEADLINE_HORIZON and alignment == "accrual"

@@ -264,7 +264,10 @@ class OlsFit:
 def ols_hac(
     y: Array, regressors: dict[str, Array], lags: int | None = None, *, more_lags: Sequence[int] = ()
 ) -> list[OlsFit]:
-    """Least squares on a constant and ``regressors`` with Newey-West covariance (statsmodels).
+    """Least squares on a constant and ``regressors`` (statsmodels) with Newey-West covariance.
+
+    The covariance is that of statsmodels' ``cov_type="HAC"`` without its small-sample correction, by the one
+    pass of :func:`bartlett_covariance` instead of a pass per lag.
 
     Args:
         y: (n,), in time order, finite.
@@ -279,26 +282,28 @@ def ols_hac(
         ValueError: fewer than 8 more rows than regressors, or regressors that are linearly dependent.
     """
     from statsmodels.regression.linear_model import OLS
-    from statsmodels.stats.sandwich_covariance import cov_hac_simple
 
     n = len(y)
     x = np.column_stack([np.ones(n), *regressors.values()])
     if n < x.shape[1] + 8:
         raise ValueError(f"{n} rows are too few for {x.shape[1]} regressors")
     size = np.sqrt((x**2).sum(axis=0))
-    if not size.all() or np.linalg.matrix_rank(x / size) < x.shape[1]:
+    # Columns of one length, so that what counts as dependent does not hang on units.
+    unit = x / np.where(size > 0.0, size, 1.0)
+    if np.linalg.eigvalsh(unit.T @ unit)[0] <= n * np.finfo(np.float64).eps:
         raise ValueError(f"regressors are linearly dependent: {', '.join(regressors)}")
-    result = OLS(y, x).fit()
-    names = ("const", *regressors)
+    result = OLS(y, unit).fit()
+    bread = np.asarray(result.normalized_cov_params) / np.outer(size, size)
+    scores = x * np.asarray(result.resid)[:, None]
     first = hac_lags(n) if lags is None else lags
     return [
         OlsFit(
-            names,
-            np.asarray(result.params),
-            np.asarray(cov_hac_simple(result, nlags=used, use_correction=False)),
-            float(result.rsquared),
-            n,
-            used,
+            names=("const", *regressors),
+            params=np.asarray(result.params) / size,
+            cov=np.asarray(n * bread @ bartlett_covariance(scores, used) @ bread),
+            r2=float(result.rsquared),
+            n=n,
+            lags=used,
         )
         for used in (first, *more_lags)
     ]
