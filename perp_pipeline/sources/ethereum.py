@@ -13,11 +13,13 @@ pools' facts are the node's in any case.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 
@@ -37,6 +39,8 @@ from perp_pipeline.sources.pools import Chain, Pool, Registry, days_of, pool_col
 
 if TYPE_CHECKING:
     from perp_pipeline.sources.http import Http
+
+_log = logging.getLogger(__name__)
 
 KINDS = ("swaps", "liquidity")
 
@@ -74,6 +78,7 @@ class PoolReader:
     _facts: dict[str, Pool] = field(default_factory=dict)
     _refused: dict[tuple[int, str, str, int, int], str] = field(default_factory=dict)
     _tokens: dict[tuple[int, str], list[str]] = field(default_factory=dict)
+    _ended: set[str] = field(default_factory=set)
     _last: tuple[tuple[int, str, str, datetime], list[_Day], list[int]] | None = None
 
     def chain_of(self, pool: Pool) -> Chain:
@@ -120,7 +125,17 @@ class PoolReader:
         return self._clocks[key]
 
     def month(self, http: Http, pool: Pool, month: Month, now: datetime) -> tuple[list[_Day], list[int]]:
-        """The month's days (complete, confirmed and asked for), both kinds of each, and their borders."""
+        """The month's days (complete, confirmed and asked for), both kinds of each, and their borders.
+
+        None where the node's chain ends before the month.
+        """
+        end = self.clock(http, pool).end(now)
+        if end <= month.start:
+            if pool.chain not in self._ended:
+                said = "%s: the node's chain ends at %s UTC; months from %s on have no rows"
+                _log.warning(said, pool.chain, f"{end:%Y-%m-%d %H:%M}", month)
+                self._ended.add(pool.chain)
+            return [], []
         key = (id(http), pool.label, str(month), now)
         if self._last is None or self._last[0] != key:
             days, borders = self._read(http, pool, month, now)
@@ -219,33 +234,29 @@ class PoolLogs:
         """One frame per pool and month.
 
         Raises:
-            SourceError: the node gives no usable answer; nothing of the failing day is kept. NotServed where
-                it holds no day of a required pool.
+            SourceError: the node gives no usable answer; nothing of the failing day is kept.
         """
         for declared in self.reader.pools:
             pool = self.reader.facts(http, declared)
-            refusals: list[str] = []
             for month in span:
-                days, borders = _served(self.reader, http, pool, month, now)
-                refusals += [day.refused for day in days if day.kind == "swaps"]
+                days, borders = self.reader.month(http, pool, month, now)
                 frames = [_frame(pool, part) for day in days for part in day.parts if part.logs.num_rows]
                 if not frames:
                     continue
                 frame = pd.concat(frames, ignore_index=True).sort_values(
                     ["block_number", "log_index"], ignore_index=True
                 )
-                edges = [_midnight(month.start.date() + timedelta(days=n)) for n in range(len(borders))]
-                micros = self.reader.clock(http, pool).interpolate(
-                    frame["block_number"].to_numpy(), borders, edges
-                )
                 stamps = frame.pop("block_timestamp").to_numpy(dtype="float64", na_value=float("nan"))
                 exact = stamps == stamps
+                micros = np.zeros(len(stamps), dtype="int64")
+                if not exact.all():
+                    edges = [_midnight(month.start.date() + timedelta(days=n)) for n in range(len(borders))]
+                    clock = self.reader.clock(http, pool)
+                    micros = clock.interpolate(frame["block_number"].to_numpy(), borders, edges)
                 micros[exact] = (stamps[exact] * 1e6).astype("int64")
                 frame["time"] = pd.to_datetime(micros, unit="us", utc=True)
                 frame["time_exact"] = exact
                 yield frame
-            if pool.label in self.reader.required and refusals and all(refusals):
-                raise NotServed(f"{pool.label} {span}: the node holds none of these days: {refusals[0]}")
 
 
 @dataclass(frozen=True)
@@ -264,17 +275,21 @@ class PoolDays:
         """One frame per pool and month.
 
         Raises:
-            SourceError: the node gives no usable answer.
+            SourceError: the node gives no usable answer. NotServed where it holds no day of a required pool.
         """
         for declared in self.reader.pools:
             pool = self.reader.facts(http, declared)
+            refusals: list[str] = []
             for month in span:
-                days, _ = _served(self.reader, http, pool, month, now)
+                days, _ = self.reader.month(http, pool, month, now)
+                refusals += [day.refused for day in days if day.kind == "swaps"]
                 if days:
                     url = self.reader.node(http, pool).address
                     held = [self.reader.balances(http, pool, day) for day in days]
                     rows = [_day_row(pool, day, own, url) for day, own in zip(days, held, strict=True)]
                     yield pd.DataFrame(rows)
+            if pool.label in self.reader.required and refusals and all(refusals):
+                raise NotServed(f"{pool.label} {span}: the node holds none of these days: {refusals[0]}")
 
 
 def datasets(
@@ -295,15 +310,6 @@ def datasets(
     """
     reader = PoolReader(pools, registry, rpc_urls, required, hypersync_token)
     return PoolLogs(reader), PoolDays(reader)
-
-
-def _served(
-    reader: PoolReader, http: Http, pool: Pool, month: Month, now: datetime
-) -> tuple[list[_Day], list[int]]:
-    """The month's days; none where the chain had not reached the month yet."""
-    if reader.clock(http, pool).end(now) <= month.start:
-        return [], []
-    return reader.month(http, pool, month, now)
 
 
 def _frame(pool: Pool, part: Part) -> pd.DataFrame:

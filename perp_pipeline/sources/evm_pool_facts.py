@@ -43,9 +43,9 @@ def complete(http: Http, node: Node, pool: Pool) -> Pool:
         raise
     except PermanentError as error:
         raise NotServed(
-            f"{pool.label}: the node does not say what pool this is ({error}). Use a node with eth_call, or "
-            "declare the pool in a TOML file named in PERP_POOLS: [[pool]] with chain, address, protocol, "
-            "token0, token1, decimals0, decimals1, fee_pips, tick_spacing"
+            f"{pool.label}: the node does not say what pool this is ({_words(error)}). Use a node with "
+            "eth_call, or declare the pool in a TOML file named in PERP_POOLS: [[pool]] with chain, address, "
+            "protocol, token0, token1, decimals0, decimals1, fee_pips, tick_spacing"
         ) from None
     protocol, fee, spacing = _terms(http, node, pool)
     asked = [(token, name) for token in tokens for name in ("decimals()", "symbol()")]
@@ -60,6 +60,11 @@ def complete(http: Http, node: Node, pool: Pool) -> Pool:
         fee_pips=fee,
         tick_spacing=spacing,
     )
+
+
+def _words(error: PermanentError) -> str:
+    """What went wrong, without the request."""
+    return str(error).partition(" (POST ")[0]
 
 
 def _terms(http: Http, node: Node, pool: Pool) -> tuple[str, int, int]:

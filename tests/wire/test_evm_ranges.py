@@ -109,8 +109,8 @@ def test_a_pool_of_which_nothing_is_held(replay: Any, tmp_path: Path) -> None:
     http = client(tmp_path, replay.url)
     logs, days, *_ = amm_datasets((label,), {"ETH_RPC_URL": RPC["ethereum"]})
     with pytest.raises(NotServed, match=r"holds none of these days.*this replay holds no logs"):
-        list(logs.fetch(http, Span.parse("2024-01", "2024-01"), NOW))
-    asked = rows(days, http, "2024-01")
+        list(days.fetch(http, Span.parse("2024-01", "2024-01"), NOW))
+    asked = rows(sets(label)[1], http, "2024-01")
     assert len(asked) == 62
     assert not asked["served"].any()
     # a pool that was not asked for by name is only recorded
