@@ -38,6 +38,7 @@ from perp_pipeline.research.statistics import (
 KINDS = ("past3d", "contemporaneous", "future3d")
 DAYS = 3
 MAX_LAG = 30
+LAGS = range(-MAX_LAG, MAX_LAG + 1)
 MIN_ROWS = 90
 _LAG_DAYS = 30
 """Least bandwidth in days, whatever the payment interval."""
@@ -138,10 +139,13 @@ def _daily_frame(payments: pd.DataFrame, prices: pd.Series) -> pd.DataFrame:
     midnight = prices[prices.index == prices.index.normalize()]
     daily = every_day(midnight)
     funding = funding_by_day_of(payments, "announced_at")
-    frame = pd.DataFrame({"funding": funding, "ret": (daily.shift(-1) / daily - 1.0).reindex(funding.index)})
-    for lag in range(-MAX_LAG, MAX_LAG + 1):
-        frame[lag] = (daily.shift(-1 - lag) / daily.shift(-lag) - 1.0).reindex(funding.index)
-    return frame.rename_axis("day").reset_index()
+    if funding.empty:
+        return pd.DataFrame(columns=["day", "funding", *LAGS])
+    reach = pd.Timedelta(MAX_LAG, "D")
+    days = pd.date_range(funding.index[0] - reach, funding.index[-1] + reach, unit="us")
+    returns = (daily.shift(-1) / daily - 1.0).reindex(days).to_numpy(dtype=np.float64)
+    lagged = {lag: returns[MAX_LAG + lag : MAX_LAG + lag + len(funding)] for lag in LAGS}
+    return pd.DataFrame({"day": funding.index, "funding": funding.to_numpy()} | lagged)
 
 
 def _event_rows(frame: pd.DataFrame) -> Iterator[dict[str, Any]]:
@@ -192,8 +196,7 @@ def bucket_mean(values: Array, inside: Array, lags: int) -> Estimate:
 def _xcorr_rows(frame: pd.DataFrame) -> Iterator[dict[str, Any]]:
     funding = frame["funding"].to_numpy()
     days = frame["day"].to_numpy()
-    for lag in range(-MAX_LAG, MAX_LAG + 1):
-        returns = frame[lag].to_numpy()
+    for lag, returns in zip(LAGS, frame[list(LAGS)].to_numpy(dtype=np.float64).T, strict=True):
         both = np.flatnonzero(np.isfinite(funding) & np.isfinite(returns))
         if len(both) < MIN_ROWS or funding[both].std() == 0.0:
             continue
