@@ -237,7 +237,7 @@ AMM_RESULTS = (
     Step(
         contracts.get("out_amm_price_gap"),
         out_amm_price_gap,
-        _whole("core_amm_minutes", "raw_amm_days", "core_spot_1h", optional=True),
+        _whole("core_amm_price_1h", "raw_amm_days", "core_spot_1h", optional=True),
         parameters=("periods",),
         chapter="amm",
     ),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
-from perp_pipeline.amm import conservation, decode, marks, minutes, pool_day, snapshots
+from perp_pipeline.amm import conservation, decode, hourly, marks, minutes, pool_day, snapshots
 from perp_pipeline.amm.pools import PoolFacts, by_pool, pool_facts
 from perp_pipeline.amm.spot import spot_by_base
 from perp_pipeline.contracts.model import Contract
@@ -81,6 +83,11 @@ def core_amm_minutes(
     return _joined(frames, _contract("core_amm_minutes"))
 
 
+def core_amm_price_1h(*, core_amm_minutes: pd.DataFrame) -> pd.DataFrame:
+    """Each pool's last price of each hour with swaps."""
+    return hourly.last_prices(core_amm_minutes)
+
+
 def core_amm_pool_day(
     *,
     core_amm_minutes: pd.DataFrame,
@@ -108,6 +115,7 @@ def core_amm_pool_day(
 
 def core_amm_marks(
     *,
+    core_amm_swaps: pd.DataFrame,
     core_amm_minutes: pd.DataFrame,
     core_amm_pool_day: pd.DataFrame,
     raw_amm_days: pd.DataFrame,
@@ -115,12 +123,29 @@ def core_amm_marks(
 ) -> pd.DataFrame:
     """Each pool-day's profit at every mark that the data reach."""
     facts, spot = pool_facts(raw_amm_days), spot_by_base(core_spot_1h)
-    rows = dict(by_pool(core_amm_minutes))
+    swaps, rows, known = dict(by_pool(core_amm_swaps)), dict(by_pool(core_amm_minutes)), _served(raw_amm_days)
     frames = [
-        marks.mark_days(rows.get(key, core_amm_minutes.iloc[:0]), days.sort_values("day"), facts[key], spot)
+        marks.mark_days(
+            marks.flows(
+                swaps.get(key, core_amm_swaps.iloc[:0]),
+                rows.get(key, core_amm_minutes.iloc[:0]),
+                facts[key],
+            ),
+            days.sort_values("day"),
+            known[key],
+            facts[key],
+            spot,
+        )
         for key, days in by_pool(core_amm_pool_day)
     ]
     return _joined(frames, _contract("core_amm_marks"))
+
+
+def _served(raw_amm_days: pd.DataFrame) -> dict[tuple[str, str], npt.NDArray[np.int64]]:
+    """Days (since the epoch) of each pool whose flows are known whole."""
+    days = raw_amm_days[raw_amm_days["served"] & raw_amm_days["kind"].isin(["swaps", "minutes"])]
+    whole = {key: minutes.micros(rows["day"]) // marks.DAY_US for key, rows in by_pool(days)}
+    return {key: whole.get(key, np.empty(0, dtype=np.int64)) for key, _ in by_pool(raw_amm_days)}
 
 
 def _contract(name: str) -> Contract:

@@ -40,6 +40,8 @@ SWAP_COLUMNS = (
     "tick",
     "amount0_tokens",
     "amount1_tokens",
+    "in0_tokens",
+    "in1_tokens",
     "price",
     "liquidity_tokens",
 )
@@ -89,6 +91,7 @@ def _v3_swaps(raw: pd.DataFrame, facts: PoolFacts) -> pd.DataFrame:
     require_unsigned(root, 160, "sqrtPriceX96")
     require_unsigned(liquidity, 128, "liquidity")
     ratio = floats(root, signed=False) / _Q96
+    moved = (floats(amount0, signed=True), floats(amount1, signed=True))
     return _assemble(
         rows,
         facts,
@@ -99,7 +102,8 @@ def _v3_swaps(raw: pd.DataFrame, facts: PoolFacts) -> pd.DataFrame:
             "liquidity": decimals(liquidity, signed=False),
         },
         tick=small_signed(tick, 24, "tick"),
-        amounts=(floats(amount0, signed=True), floats(amount1, signed=True)),
+        amounts=moved,
+        came=(np.maximum(moved[0], 0.0), np.maximum(moved[1], 0.0)),
         raw_price=ratio * ratio,
         raw_liquidity=floats(liquidity, signed=False),
     )
@@ -107,6 +111,8 @@ def _v3_swaps(raw: pd.DataFrame, facts: PoolFacts) -> pd.DataFrame:
 
 def _v2_swaps(raw: pd.DataFrame, facts: PoolFacts) -> pd.DataFrame:
     """Pairs each swap with the sync before it in the same transaction, which states the reserves after it.
+
+    What came in is kept gross: a flash swap gives the same token back and pays the fee on all of it.
 
     Raises:
         TruncatedWords: a swap has no sync before it.
@@ -145,6 +151,7 @@ def _v2_swaps(raw: pd.DataFrame, facts: PoolFacts) -> pd.DataFrame:
         },
         tick=np.floor(np.log(raw_price) / _TICK).astype(np.int64),
         amounts=(np.array(amount0, dtype=np.float64), np.array(amount1, dtype=np.float64)),
+        came=(np.array(legs[0], dtype=np.float64), np.array(legs[1], dtype=np.float64)),
         raw_price=raw_price,
         raw_liquidity=np.array(liquidity, dtype=np.float64),
     )
@@ -157,6 +164,7 @@ def _assemble(
     exact: dict[str, pa.Array],
     tick: npt.NDArray[np.int64],
     amounts: tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]],
+    came: tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]],
     raw_price: npt.NDArray[np.float64],
     raw_liquidity: npt.NDArray[np.float64],
 ) -> pd.DataFrame:
@@ -166,6 +174,8 @@ def _assemble(
     frame["tick"] = tick.astype(np.int32)
     frame["amount0_tokens"] = scaled(amounts[0], facts.decimals0)
     frame["amount1_tokens"] = scaled(amounts[1], facts.decimals1)
+    frame["in0_tokens"] = scaled(came[0], facts.decimals0)
+    frame["in1_tokens"] = scaled(came[1], facts.decimals1)
     frame["price"] = raw_price * 10.0 ** (facts.decimals0 - facts.decimals1)
     frame["liquidity_tokens"] = raw_liquidity / 10.0 ** ((facts.decimals0 + facts.decimals1) / 2)
     return frame[list(SWAP_COLUMNS)]

@@ -57,16 +57,23 @@ def from_swaps(swaps: pd.DataFrame, facts: PoolFacts, switches: pd.DataFrame) ->
         switches: rows of core_amm_fee_protocol of the pool, any months.
 
     Returns:
-        Columns of core_amm_minutes. Fees are the pool's fee on what came in
-        (Uniswap v3 whitepaper, 6.2.3); value_at_swap and convexity_at_swap are in the quote token.
+        Columns of core_amm_minutes. Fees are the pool's fee on what came in, gross
+        (Uniswap v3 whitepaper, 6.2.3; v2 Core, 3.2.1); value_at_swap and convexity_at_swap are in the quote
+        token.
     """
     minute = micros(swaps["time"]) // MINUTE_US
     starts = np.flatnonzero(np.diff(minute, prepend=minute[:1] - 1))
-    a0, a1, price, liquidity = (
+    a0, a1, in0, in1, price, liquidity = (
         swaps[name].to_numpy(dtype=np.float64)
-        for name in ("amount0_tokens", "amount1_tokens", "price", "liquidity_tokens")
+        for name in (
+            "amount0_tokens",
+            "amount1_tokens",
+            "in0_tokens",
+            "in1_tokens",
+            "price",
+            "liquidity_tokens",
+        )
     )
-    in0, in1 = np.maximum(a0, 0.0), np.maximum(a1, 0.0)
     fee0, fee1 = in0 * facts.fee, in1 * facts.fee
     share0, share1 = protocol_shares(swaps, facts, switches)
     to_quote = 1 / price if quote_is_token0(facts) else np.ones(len(price))
@@ -89,8 +96,8 @@ def from_swaps(swaps: pd.DataFrame, facts: PoolFacts, switches: pd.DataFrame) ->
             "n_sells": count - n_buys,
             "net0": total(a0),
             "net1": total(a1),
-            "volume0": total(np.abs(a0)),
-            "volume1": total(np.abs(a1)),
+            "volume0": total(2 * in0 - a0),
+            "volume1": total(2 * in1 - a1),
             "fee0": total(fee0),
             "fee1": total(fee1),
             "protocol_fee0": total(fee0 * share0),

@@ -21,8 +21,9 @@ def from_minutes(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Pool-days of one pool.
 
-    Net flows, fees and the protocol's share are valued at the price after the day's last swap; volume at the
-    price of its own time. pnl = net0 p0 + net1 p1 - protocol fees; convexity_flow = fees - pnl.
+    Net flows, fees and the protocol's share are valued at the price after the day's last swap. Volume is what
+    came in, which is what fees are charged on, at the pool's price of its own minute.
+    pnl = net0 p0 + net1 p1 - protocol fees; convexity_flow = fees - pnl.
 
     Args:
         minutes: rows of core_amm_minutes of the pool, ascending.
@@ -57,13 +58,10 @@ def from_minutes(
     price = minutes["price"].to_numpy(dtype=np.float64)
     price_end = price[ends]
     usd0, usd1 = usd_values(facts, spot, (days + 1) * DAY_US, price_end)
-    if facts.tracks0 == "USD":
-        volume_usd = sums["volume0"]
-    elif facts.tracks1 == "USD":
-        volume_usd = sums["volume1"]
-    else:
-        _, value1 = usd_values(facts, spot, minute * MINUTE_US, price)
-        volume_usd = np.add.reduceat(columns["volume1"] * value1, starts)
+    value0, value1 = usd_values(facts, spot, minute * MINUTE_US, price)
+    # gross volume is in and out, net flow in less out
+    came0, came1 = (columns[f"volume{token}"] + columns[f"net{token}"] for token in "01")
+    volume_usd = np.add.reduceat((came0 * value0 + came1 * value1) / 2, starts)
     liquidity = minutes["liquidity"].to_numpy(dtype=np.float64)
     formula, from_market = market_convexity(minute, price, liquidity, days, facts, spot)
     path = convexity.by_day(minute, price, liquidity, days, convexity.PATH_STEP)
@@ -87,6 +85,8 @@ def from_minutes(
                 for name in ("n_swaps", "n_buys", "n_sells")
             },
             "volume_usd": volume_usd,
+            "counted0": np.nan,
+            "counted1": np.nan,
             "net0": sums["net0"],
             "net1": sums["net1"],
             "price_end": price_end,

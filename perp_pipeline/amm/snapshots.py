@@ -4,8 +4,10 @@ Per liquidity token the pair holds x = reserve0 / supply and y = reserve1 / supp
 burnt. Between two snapshots swaps moved (dx, dy) per token; times the supply that is the pair's net flow.
 Fees show as growth of sqrt(x y) per token, which trading without fees leaves as it is (Adams, Zinsmeister
 and Robinson 2020, Uniswap v2 Core, 2.4). Valued at the price of the day's last snapshot, this is the same
-profit as that of core_amm_swaps. Days are as long as the snapshots make them: from the last one of a day to
-the last one of the next.
+profit as that of core_amm_swaps. Volume is the fees over the pair's fee: what came in. The pair's own
+counters add what went out, which is the same trade again where a flash swap gives its token back (2020-10-26:
+1.7 billion dollars by one counter in a step, 37 million by the other). Days are as long as the snapshots make
+them: from the last one of a day to the last one of the next.
 """
 
 from __future__ import annotations
@@ -63,12 +65,6 @@ def pool_days(
     counts = ends - starts + 1
     days, price_end = day[starts], price[1:][ends]
     usd0, usd1 = usd_values(facts, spot, time[1:][ends], price_end)
-    if facts.tracks0 == "USD":
-        volume_usd = sums["volume0"]
-    elif facts.tracks1 == "USD":
-        volume_usd = sums["volume1"]
-    else:
-        volume_usd = sums["volume1"] * usd1
     pnl = sums["net0"] * usd0 + sums["net1"] * usd1
     fees = (
         np.add.reduceat(steps["fee1"] / price[1:], starts) * usd0
@@ -88,7 +84,9 @@ def pool_days(
             "n_swaps": pd.array([pd.NA] * len(days), dtype="Int64"),
             "n_buys": pd.array([pd.NA] * len(days), dtype="Int64"),
             "n_sells": pd.array([pd.NA] * len(days), dtype="Int64"),
-            "volume_usd": volume_usd,
+            "volume_usd": fees / facts.fee,
+            "counted0": sums["volume0"],
+            "counted1": sums["volume1"],
             "net0": sums["net0"],
             "net1": sums["net1"],
             "price_end": price_end,

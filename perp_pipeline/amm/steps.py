@@ -37,6 +37,12 @@ AMM = (
         chapter="amm",
     ),
     Step(
+        contracts.get("core_amm_price_1h"),
+        build.core_amm_price_1h,
+        (Input("core_amm_minutes", optional=True),),
+        chapter="amm",
+    ),
+    Step(
         contracts.get("core_amm_pool_day"),
         build.core_amm_pool_day,
         (
@@ -53,6 +59,7 @@ AMM = (
         build.core_amm_marks,
         (
             # A mark of seven days reaches into the month after.
+            Input("core_amm_swaps", after=1, optional=True),
             Input("core_amm_minutes", after=1, optional=True),
             Input("core_amm_pool_day", after=1, optional=True),
             _DAYS,

@@ -66,6 +66,24 @@ CORE_AMM_MINUTES = Contract(
     large=True,
 )
 
+CORE_AMM_PRICE_1H = Contract(
+    name="core_amm_price_1h",
+    doc="The pool's price at the end of each hour that has swaps. Hours without swaps have no row.",
+    grain="one pool and hour with swaps",
+    key=("chain", "pool", "hour"),
+    columns=(
+        CHAIN,
+        POOL,
+        Column("hour", "timestamp", "start of the hour"),
+        Column("price", "float64", "price after the hour's last swap", "token1 per token0"),
+        Column("last_swap", "timestamp", "end of the minute of that swap"),
+    ),
+    time="hour",
+    partition_by=PARTS,
+    checks=(positive("price"),),
+    may_be_empty=True,
+)
+
 CORE_AMM_POOL_DAY = Contract(
     name="core_amm_pool_day",
     doc=(
@@ -86,7 +104,29 @@ CORE_AMM_POOL_DAY = Contract(
         Column("n_swaps", "int64", "swaps; null where the source does not say", nullable=True, low=1),
         Column("n_buys", "int64", "swaps that took token0 out", nullable=True, low=0),
         Column("n_sells", "int64", "swaps that brought token0 in", nullable=True, low=0),
-        Column("volume_usd", "float64", "one side's volume at the price of its time", "USD", low=0),
+        Column(
+            "volume_usd",
+            "float64",
+            "what came in, gross, at the price of its minute; from snapshots fees over the pool's fee",
+            "USD",
+            low=0,
+        ),
+        Column(
+            "counted0",
+            "float64",
+            "token0 in and out by the pair's own counter (flash swaps twice); from snapshots alone",
+            "tokens",
+            nullable=True,
+            low=0,
+        ),
+        Column(
+            "counted1",
+            "float64",
+            "token1 in and out by the pair's own counter; from snapshots alone",
+            "tokens",
+            nullable=True,
+            low=0,
+        ),
         Column("net0", "float64", "token0 that swaps brought in, net (fees inside)", "tokens"),
         Column("net1", "float64", "token1 that swaps brought in, net (fees inside)", "tokens"),
         Column("price_end", "float64", "pool price after the day's last swap", "token1 per token0"),
@@ -145,7 +185,8 @@ CORE_AMM_POOL_DAY = Contract(
         not_negative("volume_usd", "fees_usd"),
         amm_checks.PNL_ADDS_UP,
         amm_checks.BUYS_AND_SELLS,
-        amm_checks.FEES_WITHIN_VOLUME,
+        amm_checks.FEES_MATCH_VOLUME,
+        amm_checks.VOLUME_MATCHES_COUNTERS,
     ),
     may_be_empty=True,
 )
@@ -153,10 +194,12 @@ CORE_AMM_POOL_DAY = Contract(
 CORE_AMM_MARKS = Contract(
     name="core_amm_marks",
     doc=(
-        "The profit of core_amm_pool_day with flows valued at other times: right after the swap (0), 1min, "
-        "5min, 1h and 4h after it, at the end of its UTC day (1d: the pool-day's own) and six days "
-        "later (7d). Where "
-        "the next day is not in the lake, an intraday mark beyond midnight takes the last price of the day."
+        "The profit of core_amm_pool_day with flows valued at other times: right after the swap (0; not from "
+        "minute files), at the pool's last price 1min, 5min, 1h and 4h after it, at the end of its UTC day "
+        "(1d: the pool-day's own) and six days later (7d). A day some of whose flows have their mark in a "
+        "day that no source serves has no row for it. From minute files the time counts from the end of the "
+        "swap's minute. Before the Merge (2022-09-15) block times inside an hour are interpolated where the "
+        "node does not send them: 1min and 5min then are a minute's worth of blocks, give or take a minute."
     ),
     grain="one pool, day and mark",
     key=("chain", "pool", "day", "mark"),
@@ -179,6 +222,19 @@ CORE_AMM_MARKS = Contract(
     may_be_empty=True,
 )
 
+_BP: Final = "basis points of volume"
+
+
+def _figure(name: str, suffix: str, what: str, unit: str) -> tuple[Column, ...]:
+    """A figure with its error and interval, null below 8 days."""
+    return (
+        Column(f"{name}{suffix}", "float64", what, unit),
+        Column(f"{name}_se", "float64", f"{what}: standard error", unit, nullable=True, low=0),
+        Column(f"{name}_ci_low", "float64", f"{what}: 95 % interval, lower end", unit, nullable=True),
+        Column(f"{name}_ci_high", "float64", f"{what}: 95 % interval, upper end", unit, nullable=True),
+    )
+
+
 OUT_AMM_PROFIT_PER_VOLUME = Contract(
     name="out_amm_profit_per_volume",
     doc=(
@@ -198,45 +254,19 @@ OUT_AMM_PROFIT_PER_VOLUME = Contract(
         Column("token1", "string", "symbol of token1"),
         Column("pool_fee_bp", "float64", "the pool's fee", "basis points of the input", low=0),
         *estimate_columns("basis points of volume", what="sum of pnl over sum of volume", lags=False),
-        Column("fee_bp", "float64", "liquidity providers' fees", "basis points of volume"),
-        Column("convexity_flow_bp", "float64", "fees less profit at this mark", "basis points of volume"),
-        Column(
-            "convexity_flow_se",
-            "float64",
-            "its bootstrap error",
-            "basis points of volume",
-            nullable=True,
-            low=0,
-        ),
-        Column(
-            "convexity_formula_bp",
-            "float64",
-            "L sqrt(p) variance / 4, by core_amm_pool_day",
-            "basis points of volume",
-        ),
-        Column(
-            "convexity_formula_se",
-            "float64",
-            "its bootstrap error",
-            "basis points of volume",
-            nullable=True,
-            low=0,
-        ),
+        *_figure("fee", "_bp", "liquidity providers' fees", _BP),
+        *_figure("convexity_flow", "_bp", "fees less profit at this mark", _BP),
+        *_figure("convexity_formula", "_bp", "L sqrt(p) variance / 4, by core_amm_pool_day", _BP),
+        *_figure("convexity_gap", "_bp", "convexity by flow less that by formula", _BP),
         Column("volume_usd", "float64", "volume of the period", "USD", low=0),
         Column("pnl_usd", "float64", "profit of the period", "USD"),
         Column("n_days", "int64", "days", low=1),
-        Column("win_share", "float64", "share of days with a profit", "share", low=0, high=1),
+        *_figure("win_share", "", "share of days with a profit", "share"),
         Column("block_days", "int32", "block length of the bootstrap", "days", low=1),
-        Column(
-            "estimate_exchange",
-            "float64",
-            "the estimate at exchange prices",
-            "basis points of volume",
-            nullable=True,
-        ),
-        Column(
-            "se_exchange", "float64", "its bootstrap error", "basis points of volume", nullable=True, low=0
-        ),
+        Column("estimate_exchange", "float64", "the estimate at exchange prices", _BP, nullable=True),
+        Column("se_exchange", "float64", "its standard error", _BP, nullable=True, low=0),
+        Column("ci_low_exchange", "float64", "its 95 % interval, lower end", _BP, nullable=True),
+        Column("ci_high_exchange", "float64", "its 95 % interval, upper end", _BP, nullable=True),
     ),
     checks=RESULT_CHECKS,
     may_be_empty=True,
@@ -271,6 +301,7 @@ TABLES: Final = (
     *amm_raw.TABLES,
     *amm_events.TABLES,
     CORE_AMM_MINUTES,
+    CORE_AMM_PRICE_1H,
     CORE_AMM_POOL_DAY,
     CORE_AMM_MARKS,
     OUT_AMM_PROFIT_PER_VOLUME,

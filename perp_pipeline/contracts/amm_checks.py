@@ -20,7 +20,10 @@ def _follows(frame: pd.DataFrame) -> pd.Series:
 
 
 def _sides_opposite(frame: pd.DataFrame) -> pd.Series:
-    return frame["amount0_tokens"] * frame["amount1_tokens"] <= 0
+    amount0, amount1 = frame["amount0_tokens"], frame["amount1_tokens"]
+    # a v2 flash swap may be paid for in both tokens: then one of them went out and came back
+    returned = (frame["in0_tokens"] > amount0.clip(lower=0)) | (frame["in1_tokens"] > amount1.clip(lower=0))
+    return (amount0 * amount1 <= 0) | ((amount0 > 0) & (amount1 > 0) & returned)
 
 
 def _tick_step(frame: pd.DataFrame) -> pd.Series:
@@ -80,10 +83,22 @@ def _conserved(frame: pd.DataFrame) -> pd.Series:
     return frame["gap0"].isin(["0"]) & frame["gap1"].isin(["0"]) | frame["gap0"].isna() | frame["gap1"].isna()
 
 
-def _fees_within_volume(frame: pd.DataFrame) -> pd.Series:
+def _fees_match_volume(frame: pd.DataFrame) -> pd.Series:
     # fees are valued at the day's end and volume when it was traded: leave room for the day's move
     paid = frame["fees_usd"] + frame["protocol_fees_usd"]
-    return paid <= 1.5 * frame["volume_usd"] * frame["fee_bp"] / 1e4 + 1.0
+    return _alike(paid, frame["volume_usd"] * frame["fee_bp"] / 1e4)
+
+
+def _volume_matches_counters(frame: pd.DataFrame) -> pd.Series:
+    # the counters hold what went in and what went out: for a plain swap one of the two is zero
+    return _alike(frame["counted0"] * frame["usd0_end"], frame["volume_usd"]) & _alike(
+        frame["counted1"] * frame["usd1_end"], frame["volume_usd"]
+    )
+
+
+def _alike(one: pd.Series, other: pd.Series) -> pd.Series:
+    """Dollar amounts within half of each other, or a dollar; true where one is not known."""
+    return one.isna() | other.isna() | ((one <= 1.5 * other + 1.0) & (other <= 1.5 * one + 1.0))
 
 
 SIDES_OPPOSITE: Final = RowCheck(
@@ -136,10 +151,18 @@ CONSERVED: Final = RowCheck(
     "Logs of the day are missing; or tokens were sent to the pool outside of it, or charge for transfers.",
     Severity.WARN,
 )
-FEES_WITHIN_VOLUME: Final = RowCheck(
-    "fees_within_volume",
-    "Fees are not above the pool's fee on the volume.",
-    _fees_within_volume,
-    "The pool's fee in the registry is wrong; or tokens were given to a v2 pair outside of swaps.",
+FEES_MATCH_VOLUME: Final = RowCheck(
+    "fees_match_volume",
+    "Fees are the pool's fee on the volume, but for the day's move of the price.",
+    _fees_match_volume,
+    "The pool's fee in the registry is wrong; or flows and prices of the row belong to different days.",
+    Severity.WARN,
+)
+VOLUME_MATCHES_COUNTERS: Final = RowCheck(
+    "volume_matches_counters",
+    "The volume that fees imply is within half of what each of the pair's counters counted.",
+    _volume_matches_counters,
+    "Flash swaps (the counters count what went out and came back twice), or tokens given to the pair outside "
+    "of swaps. Volume by fees stands.",
     Severity.WARN,
 )

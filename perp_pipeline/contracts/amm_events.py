@@ -35,6 +35,15 @@ CORE_AMM_SWAPS = Contract(
         Column("tick", "int32", "tick after the swap", "ticks", low=-887272, high=887272),
         Column("amount0_tokens", "float64", "amount0", "tokens"),
         Column("amount1_tokens", "float64", "amount1", "tokens"),
+        Column(
+            "in0_tokens",
+            "float64",
+            "token0 that came in, gross: what the fee is charged on. More than amount0 where a v2 flash swap "
+            "gave the same token back",
+            "tokens",
+            low=0,
+        ),
+        Column("in1_tokens", "float64", "token1 that came in, gross", "tokens", low=0),
         Column("price", "float64", "price after the swap", "token1 per token0"),
         Column(
             "liquidity_tokens",
@@ -47,7 +56,7 @@ CORE_AMM_SWAPS = Contract(
     time="time",
     partition_by=PARTS,
     checks=(
-        finite("amount0_tokens", "amount1_tokens", "price", "liquidity_tokens"),
+        finite("amount0_tokens", "amount1_tokens", "in0_tokens", "in1_tokens", "price", "liquidity_tokens"),
         positive("price"),
         amm_checks.SIDES_OPPOSITE,
         amm_checks.TICK_MATCHES_PRICE,

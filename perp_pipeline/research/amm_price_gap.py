@@ -29,13 +29,12 @@ from perp_pipeline.research.statistics import Array, Estimate, hac_mean, persist
 STALE_HOURS = 12
 """A pool without a swap for longer than this has no price to compare."""
 MIN_HOURS = 24
-MINUTE_US = 60_000_000
 DAY_US = 24 * HOUR_US
 
 
 def out_amm_price_gap(
     *,
-    core_amm_minutes: pd.DataFrame,
+    core_amm_price_1h: pd.DataFrame,
     raw_amm_days: pd.DataFrame,
     core_spot_1h: pd.DataFrame,
     periods: Iterable[str] = (),
@@ -46,32 +45,32 @@ def out_amm_price_gap(
         periods: periods wanted beside the standard ones.
     """
     columns = [column.name for column in OUT_AMM_PRICE_GAP.columns]
-    if core_amm_minutes.empty:
+    if core_amm_price_1h.empty:
         return pd.DataFrame(columns=columns)
     spot = spot_by_base(core_spot_1h)
     facts = pool_facts(raw_amm_days)
     extra = list(periods)
     rows = [
         {"chain": chain, "pool": pool, **row}
-        for (chain, pool), minutes in core_amm_minutes.groupby(["chain", "pool"], sort=True)
+        for (chain, pool), prices in core_amm_price_1h.groupby(["chain", "pool"], sort=True)
         if (known := facts.get((chain, pool))) is not None
-        for row in _rows(hourly_gaps(minutes, known, spot), known, extra)
+        for row in _rows(hourly_gaps(prices, known, spot), known, extra)
     ]
     return pd.DataFrame(rows, columns=columns)
 
 
-def hourly_gaps(minutes: pd.DataFrame, facts: PoolFacts, spot: dict[str, Spot]) -> pd.Series:
+def hourly_gaps(prices: pd.DataFrame, facts: PoolFacts, spot: dict[str, Spot]) -> pd.Series:
     """ln(pool price / exchange price) at the ends of hours that both sides have.
 
     Args:
-        minutes: core_amm_minutes of one pool, ascending; days without a swap are taken as not served.
+        prices: core_amm_price_1h of one pool, ascending; days without a swap are taken as not served.
         spot: hourly closes by base.
 
     Returns:
         Gaps as fractions by naive UTC hour; empty where the exchanges lack a token.
     """
-    known = micros(minutes["minute"]) + MINUTE_US
-    price = minutes["price"].to_numpy(dtype=np.float64)
+    known = micros(prices["last_swap"])
+    price = prices["price"].to_numpy(dtype=np.float64)
     last = known[-1] + HOUR_US
     hours = np.arange(-(-known[0] // HOUR_US), last // HOUR_US + 1, dtype=np.int64) * HOUR_US
     served = np.isin((hours - 1) // DAY_US, (known - 1) // DAY_US)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +18,9 @@ REPLICATES = 2000
 SEED = 20240505
 MIN_DAYS = 8
 """Below this many days there is no error and no interval."""
+Figure = tuple[float, float, float, float]
+"""Estimate, standard error, and the ends of the 95 % interval."""
+FIGURE = ("estimate", "se", "ci_low", "ci_high")
 
 
 def block_days(n: int) -> int:
@@ -25,13 +29,14 @@ def block_days(n: int) -> int:
     return max(1, math.ceil(root - 1e-9))
 
 
+@lru_cache(maxsize=8)
 def bootstrap_weights(n: int) -> Floats:
     """How often each of ``n`` days is drawn, in each replicate of a circular block bootstrap.
 
     Politis and Romano (1992). The draw depends on ``n`` alone, so that all series of one sample share it.
 
     Returns:
-        Shape (REPLICATES, n); rows sum to n.
+        Shape (REPLICATES, n), read-only; rows sum to n.
     """
     length = block_days(n)
     generator = np.random.default_rng([SEED, n])
@@ -40,6 +45,7 @@ def bootstrap_weights(n: int) -> Floats:
     drawn = ((first[:, :, None] + np.arange(length)) % n).reshape(REPLICATES, -1)[:, :n]
     weights = np.zeros((REPLICATES, n))
     np.add.at(weights, (np.arange(REPLICATES)[:, None], drawn), 1.0)
+    weights.flags.writeable = False
     return weights
 
 
@@ -62,7 +68,9 @@ def profit_per_volume(
     """The result table.
 
     Estimate = sum of pnl over sum of volume, times 1e4. Its error is that of the ratio of sums over resampled
-    blocks of days; the interval is the 2.5 to 97.5 % range of the replicates.
+    blocks of days; the interval is the 2.5 to 97.5 % range of the replicates. Fees, convexities, their gap
+    and the share of winning days have theirs from the same draws, so that the gap's error knows that both
+    routes share the days.
 
     Args:
         pool_days: core_amm_pool_day, all pools and days.
@@ -110,11 +118,6 @@ def _rows(days: pd.DataFrame, mark: str, period: str) -> list[dict[str, object]]
         pnl, fees, formula, exchange = (
             series(column) for column in ("pnl_usd", "fees_usd", "convexity_formula_usd", "pnl_exchange_usd")
         )
-        estimate, se, low, high = ratio_bp(pnl, volume, weights)
-        flow = ratio_bp(fees - pnl, volume, weights)
-        by_formula = ratio_bp(formula, volume, weights)
-        has_exchange = bool(np.isfinite(exchange).all())
-        at_exchange = ratio_bp(exchange, volume, weights) if has_exchange else (math.nan,) * 4
         found.append(
             {
                 "chain": days["chain"].iloc[0],
@@ -125,35 +128,59 @@ def _rows(days: pd.DataFrame, mark: str, period: str) -> list[dict[str, object]]
                 "token0": days["token0"].iloc[0],
                 "token1": days["token1"].iloc[0],
                 "pool_fee_bp": float(days["fee_bp"].iloc[0]),
-                "estimate": estimate,
-                "se": se,
-                "ci_low": low,
-                "ci_high": high,
+                **dict(zip(FIGURE, ratio_bp(pnl, volume, weights), strict=True)),
                 "n": n,
                 "window_start": first.tz_localize("UTC"),
                 "window_end": (last + pd.Timedelta(days=1) - pd.Timedelta(microseconds=1)).tz_localize("UTC"),
-                "fee_bp": ratio_bp(fees, volume, None)[0],
-                "convexity_flow_bp": flow[0],
-                "convexity_flow_se": flow[1],
-                "convexity_formula_bp": by_formula[0],
-                "convexity_formula_se": by_formula[1],
+                **_named("fee", "_bp", ratio_bp(fees, volume, weights)),
+                **_named("convexity_flow", "_bp", ratio_bp(fees - pnl, volume, weights)),
+                **_named("convexity_formula", "_bp", ratio_bp(formula, volume, weights)),
+                **_named("convexity_gap", "_bp", ratio_bp(fees - pnl - formula, volume, weights)),
                 "volume_usd": float(days["volume_usd"].sum()),
                 "pnl_usd": float(days["pnl_usd"].sum()),
                 "n_days": n,
-                "win_share": float((pnl > 0).mean()),
+                **_named("win_share", "", share(pnl > 0, weights)),
                 "block_days": block_days(n),
-                "estimate_exchange": at_exchange[0],
-                "se_exchange": at_exchange[1],
+                **_at_exchange(ratio_bp(exchange, volume, weights)),
             }
         )
     return found
 
 
-def ratio_bp(top: Floats, bottom: Floats, weights: Floats | None) -> tuple[float, float, float, float]:
-    """Ratio of sums in basis points, its bootstrap error and 95 % interval (NaN without weights)."""
+def _named(name: str, unit: str, found: Figure) -> dict[str, float]:
+    return {
+        f"{name}{unit}": found[0],
+        f"{name}_se": found[1],
+        f"{name}_ci_low": found[2],
+        f"{name}_ci_high": found[3],
+    }
+
+
+def _at_exchange(found: Figure) -> dict[str, float]:
+    return {f"{name}_exchange": value for name, value in zip(FIGURE, found, strict=True)}
+
+
+def ratio_bp(top: Floats, bottom: Floats, weights: Floats | None) -> Figure:
+    """Ratio of sums in basis points, its bootstrap error and 95 % interval.
+
+    NaN where a day is; the error and the interval are NaN without weights.
+    """
+    if not np.isfinite(top).all():
+        return math.nan, math.nan, math.nan, math.nan
     estimate = 1e4 * float(top.sum() / bottom.sum())
     if weights is None:
         return estimate, math.nan, math.nan, math.nan
-    replicates = 1e4 * (weights @ top) / (weights @ bottom)
+    return _spread(estimate, 1e4 * (weights @ top) / (weights @ bottom))
+
+
+def share(won: npt.NDArray[np.bool_], weights: Floats | None) -> Figure:
+    """Share of days, its bootstrap error and 95 % interval (NaN without weights)."""
+    estimate = float(won.mean())
+    if weights is None:
+        return estimate, math.nan, math.nan, math.nan
+    return _spread(estimate, weights @ won.astype(np.float64) / len(won))
+
+
+def _spread(estimate: float, replicates: Floats) -> Figure:
     low, high = np.quantile(replicates, [0.025, 0.975])
     return estimate, float(replicates.std(ddof=1)), min(float(low), estimate), max(float(high), estimate)

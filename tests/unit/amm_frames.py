@@ -103,6 +103,8 @@ def constant_liquidity_swaps(
             "time": pd.Timestamp("2024-01-05", tz="UTC") + pd.to_timedelta(seconds, unit="s"),
             "amount0_tokens": np.where(d0 > 0, d0 * gross, d0),
             "amount1_tokens": np.where(d1 > 0, d1 * gross, d1),
+            "in0_tokens": np.where(d0 > 0, d0 * gross, 0.0),
+            "in1_tokens": np.where(d1 > 0, d1 * gross, 0.0),
             "price": price,
             "liquidity_tokens": liquidity,
             "liquidity": "1",

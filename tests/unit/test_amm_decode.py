@@ -58,6 +58,8 @@ def test_v2_swaps_take_price_and_liquidity_from_the_sync_before_them() -> None:
     ]
     row = decode.swaps(raw_frame(logs), facts("uniswap_v2")).iloc[0]
     assert (row["amount0"], row["amount1"]) == (str(10**9 - 5), str(-3 * 10**17))
+    # gross: the five units that went out with the others had come in
+    assert (row["in0_tokens"], row["in1_tokens"]) == (10**9 / 10**6, 0.0)
     assert row["liquidity"] == str(isqrt(reserves[0] * reserves[1]))
     assert row["sqrt_price_x96"] == str(isqrt((reserves[1] << 192) // reserves[0]))
     assert row["price"] == pytest.approx(1 / 2000)

@@ -39,7 +39,10 @@ def test_volume_counts_and_conservation() -> None:
     swaps = constant_liquidity_swaps(1000)
     day = _day(swaps)
     assert day["n_buys"] + day["n_sells"] == day["n_swaps"] == 1000
-    assert day["volume_usd"] == pytest.approx(swaps["amount0_tokens"].abs().sum())
+    came = swaps["in0_tokens"] + swaps["in1_tokens"] / swaps["price"]
+    # a minute's input is valued at the price of its end
+    assert day["volume_usd"] == pytest.approx(came.sum(), rel=1e-4)
+    assert day["fees_usd"] == pytest.approx(day["volume_usd"] * 5e-4, rel=0.02)
     assert day["net0"] == pytest.approx(swaps["amount0_tokens"].sum())
     contract = contracts.get("core_amm_pool_day")
     frame = pd.DataFrame([day])
@@ -136,26 +139,73 @@ def test_spot_takes_the_best_venue_and_refuses_stale_bars() -> None:
     assert np.isnan(Spot(np.array([], dtype=np.int64), np.array([])).at(np.array([0]))[0])
 
 
-def test_marks() -> None:
+def _marked(swaps: pd.DataFrame, rows: pd.DataFrame, days: pd.DataFrame, served: list[int]) -> pd.Series:
+    """Profit by mark and day; ``served`` counts days from the first one."""
     pool = facts()
+    first = minutes.micros(days["day"]).min() // marks.DAY_US
+    known = first + np.array(served, dtype=np.int64)
+    return marks.mark_days(marks.flows(swaps, rows, pool), days, known, pool, {}).set_index(["mark", "day"])[
+        "pnl_usd"
+    ]
+
+
+def test_marks() -> None:
     swaps = constant_liquidity_swaps(3000, days=9)
-    rows = minutes.from_swaps(swaps, pool, NO_SWITCHES)
-    days = pool_day.from_minutes(rows, pool, {})[0]
-    found = marks.mark_days(rows, days, pool, {}).set_index(["mark", "day"])["pnl_usd"]
-    by_day = days.set_index("day")["pnl_usd"]
-    assert np.allclose(found["1d"], by_day)
-    # nine days: seven-day marks exist for the first three
+    rows = minutes.from_swaps(swaps, facts(), NO_SWITCHES)
+    days = pool_day.from_minutes(rows, facts(), {})[0]
+    found = _marked(swaps, rows, days, list(range(9)))
+    assert np.allclose(found["1d"], days.set_index("day")["pnl_usd"])
+    # nine days: seven-day marks exist for the first three, intraday ones for all but the last
     assert len(found["7d"]) == 3
+    assert [len(found[mark]) for mark in ("0", "1min", "5min", "1h", "4h")] == [9, 8, 8, 8, 8]
     first = days["day"].iloc[0]
     later = days["price_end"].iloc[6]
     assert found["7d", first] == pytest.approx(days["net0"].iloc[0] + days["net1"].iloc[0] / later)
-    stamps = swaps["time"].dt.floor("min")
-    own = swaps[stamps.dt.tz_localize(None).dt.floor("D") == first]
+    own = swaps[swaps["time"].dt.tz_localize(None).dt.floor("D") == first]
+    for mark, time in (("1min", "1min"), ("5min", "5min"), ("4h", "4h"), ("0", "0min")):
+        total = 0.0
+        for _, swap in own.iterrows():
+            price = swaps.loc[swaps["time"] <= swap["time"] + pd.Timedelta(time), "price"].iloc[-1]
+            total += swap["amount0_tokens"] + swap["amount1_tokens"] / price
+        assert found[mark, first] == pytest.approx(total, rel=1e-9), mark
+
+
+def test_marks_in_days_that_no_source_serves_have_no_value() -> None:
+    swaps = constant_liquidity_swaps(3000, days=3)
+    day = swaps["time"].dt.tz_localize(None).dt.floor("D")
+    swaps = swaps[day != day.iloc[0] + pd.Timedelta(days=1)]  # the middle day is not served
+    rows = minutes.from_swaps(swaps, facts(), NO_SWITCHES)
+    days = pool_day.from_minutes(rows, facts(), {})[0]
+    found = _marked(swaps, rows, days, [0, 2])
+    assert [len(found[mark]) for mark in ("0", "1d")] == [2, 2]
+    assert not {"1min", "5min", "1h", "4h", "7d"} & set(found.index.get_level_values("mark"))
+    # a served day without swaps keeps the price
+    quiet = _marked(swaps, rows, days, [0, 1, 2])
+    last, after = days["day"].iloc[0], days["price_end"].iloc[0]
+    assert set(quiet["4h"].index) == {last}
+    late = swaps[swaps["time"].dt.tz_localize(None) >= last + pd.Timedelta(hours=20)]
+    late = late[late["time"].dt.tz_localize(None) < last + pd.Timedelta(days=1)]
+    own = (late["amount0_tokens"] + late["amount1_tokens"] / after).sum()
+    early = swaps[swaps["time"].dt.tz_localize(None) < last + pd.Timedelta(hours=20)]
+    value = 0.0
+    for _, swap in early.iterrows():
+        price = swaps.loc[swaps["time"] <= swap["time"] + pd.Timedelta(hours=4), "price"].iloc[-1]
+        value += swap["amount0_tokens"] + swap["amount1_tokens"] / price
+    assert quiet["4h", last] == pytest.approx(own + value, rel=1e-9)
+
+
+def test_marks_of_minute_files_count_from_the_end_of_the_minute() -> None:
+    swaps = constant_liquidity_swaps(3000, days=2)
+    rows = minutes.from_swaps(swaps, facts(), NO_SWITCHES).assign(source="minutes", value_at_swap=np.nan)
+    days = pool_day.from_minutes(rows, facts(), {})[0]
+    found = _marked(swaps.iloc[:0], rows, days, [0, 1])
+    assert "0" not in found.index.get_level_values("mark")
+    first = days["day"].iloc[0]
+    own = rows[rows["minute"].dt.tz_localize(None).dt.floor("D") == first]
     total = 0.0
-    for _, swap in own.iterrows():
-        until = swap["time"].floor("min") + pd.Timedelta(minutes=5)
-        price = swaps.loc[stamps <= until, "price"].iloc[-1]
-        total += swap["amount0_tokens"] + swap["amount1_tokens"] / price
+    for _, minute in own.iterrows():
+        price = rows.loc[rows["minute"] <= minute["minute"] + pd.Timedelta("5min"), "price"].iloc[-1]
+        total += minute["net0"] + minute["net1"] / price
     assert found["5min", first] == pytest.approx(total, rel=1e-9)
 
 
@@ -182,6 +232,8 @@ def test_snapshots_of_a_pair_give_its_fees_and_its_loss() -> None:
     value = 2 * 1000 * root[steps] * ((supply[29:35] + supply[30:36]) / 2)
     assert middle["fees_usd"] == pytest.approx((value * np.diff(growth)[29:35]).sum(), rel=1e-9)
     assert middle["pnl_usd"] == pytest.approx(middle["fees_usd"] - middle["convexity_flow_usd"])
+    assert middle["volume_usd"] == pytest.approx(middle["fees_usd"] / 0.003)
+    assert middle["counted0"] == pytest.approx(volume[35] - volume[29])
     assert (days["convexity_flow_usd"].sum()) == pytest.approx(days["convexity_formula_usd"].sum(), rel=0.6)
 
 

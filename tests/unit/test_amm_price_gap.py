@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from perp_pipeline.amm.hourly import last_prices
 from perp_pipeline.amm.pools import PoolFacts
 from perp_pipeline.amm.spot import spot_by_base
 from perp_pipeline.research.amm_price_gap import hourly_gaps, out_amm_price_gap
@@ -19,10 +20,11 @@ def _spot(hours: int, price: float = 2000.0, start: str = "2024-01-01") -> pd.Da
     return pd.DataFrame({"venue": "binance", "base": "ETH", "bar_start": opens, "close": price})
 
 
-def _minutes(stamps: list[str] | pd.DatetimeIndex, prices: list[float]) -> pd.DataFrame:
+def _prices(stamps: list[str] | pd.DatetimeIndex, values: list[float]) -> pd.DataFrame:
     times = pd.DatetimeIndex(stamps)
     times = times if times.tz else times.tz_localize("UTC")
-    return pd.DataFrame({"chain": "ethereum", "pool": POOL, "minute": times, "price": prices})
+    minutes = pd.DataFrame({"chain": "ethereum", "pool": POOL, "minute": times, "price": values})
+    return last_prices(minutes)
 
 
 def _days() -> pd.DataFrame:
@@ -44,10 +46,10 @@ def _days() -> pd.DataFrame:
 
 
 def test_the_last_swap_before_the_hour_counts() -> None:
-    minutes = _minutes(
+    prices = _prices(
         ["2024-01-01 00:10", "2024-01-01 00:59", "2024-01-01 01:00"], [1 / 1000, 1 / 1999, 1 / 1500]
     )
-    gaps = hourly_gaps(minutes, FACTS, spot_by_base(_spot(2)))
+    gaps = hourly_gaps(prices, FACTS, spot_by_base(_spot(2)))
     assert gaps.index.tolist() == [pd.Timestamp("2024-01-01 01:00"), pd.Timestamp("2024-01-01 02:00")]
     # one WETH for 1999 USDC: the pool has more WETH per dollar than the exchange
     assert gaps.iloc[0] == pytest.approx(np.log(2000 / 1999))
@@ -55,9 +57,9 @@ def test_the_last_swap_before_the_hour_counts() -> None:
 
 
 def test_prices_are_not_carried_into_days_without_swaps_nor_to_missing_bars() -> None:
-    minutes = _minutes(["2024-01-01 22:30", "2024-01-05 03:30"], [1 / 2000, 1 / 2000])
+    prices = _prices(["2024-01-01 22:30", "2024-01-05 03:30"], [1 / 2000, 1 / 2000])
     bars = _spot(24 * 6).drop(index=4 * 24 + 4)
-    gaps = hourly_gaps(minutes, FACTS, spot_by_base(bars))
+    gaps = hourly_gaps(prices, FACTS, spot_by_base(bars))
     hours = pd.date_range("2024-01-05 04:00", "2024-01-05 04:00", freq="h")
     assert gaps.index.tolist() == [
         pd.Timestamp("2024-01-01 23:00"),
@@ -68,9 +70,9 @@ def test_prices_are_not_carried_into_days_without_swaps_nor_to_missing_bars() ->
 
 def test_a_token_without_an_exchange_price_gives_no_row() -> None:
     bars = _spot(48).assign(base="BTC")
-    minutes = _minutes(["2024-01-01 00:10", "2024-01-01 12:00"], [1 / 2000, 1 / 2000])
-    assert hourly_gaps(minutes, FACTS, spot_by_base(bars)).empty
-    found = out_amm_price_gap(core_amm_minutes=minutes, raw_amm_days=_days(), core_spot_1h=bars)
+    prices = _prices(["2024-01-01 00:10", "2024-01-01 12:00"], [1 / 2000, 1 / 2000])
+    assert hourly_gaps(prices, FACTS, spot_by_base(bars)).empty
+    found = out_amm_price_gap(core_amm_price_1h=prices, raw_amm_days=_days(), core_spot_1h=bars)
     assert found.empty and "share_within_fee" not in found.get("quantity", [])
 
 
@@ -79,8 +81,8 @@ def test_planted_gaps_are_found_again() -> None:
     rng = np.random.default_rng(7)
     stamps = pd.date_range("2024-01-01", periods=24 * 30 * 4, freq="15min", tz="UTC")
     noise = rng.normal(0.0, 1e-4, len(stamps))
-    minutes = _minutes(stamps, list(np.exp(0.001 + noise) / 2000))
-    found = out_amm_price_gap(core_amm_minutes=minutes, raw_amm_days=_days(), core_spot_1h=_spot(24 * 31))
+    prices = _prices(stamps, list(np.exp(0.001 + noise) / 2000))
+    found = out_amm_price_gap(core_amm_price_1h=prices, raw_amm_days=_days(), core_spot_1h=_spot(24 * 31))
     rows = found[found["period"] == "all"].set_index("quantity")
     assert rows.loc["share_within_fee", "estimate"] < 0.01
     assert rows.loc["share_within_fee_centred", "estimate"] > 0.99
