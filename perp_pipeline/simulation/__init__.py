@@ -10,6 +10,7 @@ window premium to a rate by its own rule. Nothing is fitted to real history: it 
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from perp_pipeline.months import Span
@@ -18,8 +19,11 @@ if TYPE_CHECKING:
     from perp_pipeline.simulation.transport import OpenMarket
 
 
-def open_market(seed: int, span: Span) -> OpenMarket:
+def open_market(seed: int, span: Span, now: datetime | None = None) -> OpenMarket:
     """The simulated market of a seed over some months, ready to be downloaded from.
+
+    Args:
+        now: the exchanges know nothing after it, as in a month that is not over; None: all months are.
 
     Raises:
         ValueError: the months start before 2018-01.
@@ -36,8 +40,8 @@ def open_market(seed: int, span: Span) -> OpenMarket:
     market = SimulatedMarket(seed, span.first, span.last)
     return OpenMarket(
         market,
-        SimulatedTransport(market),
-        simulated_archives(market),
+        SimulatedTransport(market, now),
+        simulated_archives(market, now),
         simulated_universe(market),
         simulated_pools(market),
     )

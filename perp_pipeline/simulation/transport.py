@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import date
+from datetime import date, datetime
 from functools import cached_property, lru_cache
 
 import httpx
@@ -29,19 +29,26 @@ _ROLL = Roll(date(2017, 12, 18), 0)
 
 
 class SimulatedVenues:
-    """Every venue of a simulated market, asked by address."""
+    """Every venue of a simulated market, asked by address.
 
-    def __init__(self, market: SimulatedMarket) -> None:
+    Args:
+        now: when they are asked: what comes later is not known yet. None: after the last month. The chain
+            stands at its end in any case.
+    """
+
+    def __init__(self, market: SimulatedMarket, now: datetime | None = None) -> None:
         self.market = market
+        self.now = now
 
     @cached_property
     def _hosts(self) -> dict[str, Callable[[Asked], Answer]]:
-        archive = binance_archive.BinanceArchive(self.market)
-        served = files.Files(self.market)
+        archive = binance_archive.BinanceArchive(self.market, self.now)
+        rest = binance_rest.BinanceRest(self.market, archive, self.now)
+        served = files.Files(self.market, self.now)
         return {
             binance_archive.HOST: archive.answer,
-            binance_rest.HOST: binance_rest.BinanceRest(self.market, archive).answer,
-            bitmex.HOST: bitmex.Bitmex(self.market).answer,
+            **dict.fromkeys((binance_rest.HOST, *binance_rest.SPOT_HOSTS), rest.answer),
+            bitmex.HOST: bitmex.Bitmex(self.market, self.now).answer,
             **dict.fromkeys(files.HOSTS, served.answer),
         }
 
@@ -63,9 +70,9 @@ class SimulatedVenues:
 
 
 @lru_cache(maxsize=4)
-def venues_of(market: SimulatedMarket) -> SimulatedVenues:
-    """The venues of a market; equal markets share what they have rendered."""
-    return SimulatedVenues(market)
+def venues_of(market: SimulatedMarket, now: datetime | None = None) -> SimulatedVenues:
+    """The venues of a market at a moment; equal ones share what they have rendered."""
+    return SimulatedVenues(market, now)
 
 
 class SimulatedTransport(httpx.BaseTransport):
@@ -74,8 +81,8 @@ class SimulatedTransport(httpx.BaseTransport):
     Bodies are the same for the same market and address, whatever was asked before.
     """
 
-    def __init__(self, market: SimulatedMarket) -> None:
-        self.venues = venues_of(market)
+    def __init__(self, market: SimulatedMarket, now: datetime | None = None) -> None:
+        self.venues = venues_of(market, now)
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Answer one request. What is neither a GET nor a call of the node is not allowed."""
@@ -89,9 +96,9 @@ class SimulatedTransport(httpx.BaseTransport):
         return httpx.Response(answer.status, headers=headers, content=answer.body, request=request)
 
 
-def simulated_archives(market: SimulatedMarket) -> tuple[PinnedArchive, ...]:
+def simulated_archives(market: SimulatedMarket, now: datetime | None = None) -> tuple[PinnedArchive, ...]:
     """The declared pinned archives that the simulated market has, with the digests of its files."""
-    venues = venues_of(market)
+    venues = venues_of(market, now)
     found = []
     for archive in load_archives():
         if archive.is_local:

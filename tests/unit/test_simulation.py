@@ -36,6 +36,7 @@ ADDRESSES = (
     "https://www.cryptodatadownload.com/cdd/Bitstamp_ETHUSD_1h.csv",
     "https://fred.stlouisfed.org/graph/fredgraph.csv?id=DTB3",
     f"{RAW}/cme_btc_futures_daily.csv",
+    "https://api.binance.com/api/v3/klines?symbol=BTCUSDT&interval=1h&limit=1000",
 )
 
 
@@ -107,7 +108,8 @@ def test_binance_rates_follow_from_its_premium_klines(venues: SimulatedVenues) -
         hours = [at - 3_600_000 * k for k in range(7, -1, -1)]
         if not all(hour in close for hour in hours):
             continue
-        p = sum(w * close[hour] for w, hour in zip(range(1, 9), hours, strict=True)) / 36
+        samples = [close[hour] for hour in hours for _ in range(720)]
+        p = sum(w * sample for w, sample in enumerate(samples, start=1)) / (5760 * 5761 / 2)
         rate = p + min(max(0.0001 - p, -0.0005), 0.0005)
         assert float(row["fundingRate"]) == pytest.approx(max(-0.0012, min(0.0012, rate)), abs=1e-8)
         checked += 1
@@ -276,3 +278,75 @@ def test_rate_covariance_of_two_windows_agrees_with_drawn_pairs() -> None:
     expected = law.rate_autocovariances(1)
     assert drawn[0, 1] == pytest.approx(expected[1], rel=0.02)
     assert drawn[0, 0] == pytest.approx(expected[0], rel=0.02)
+
+
+# --- a month that is not over
+
+NOW = datetime(2021, 12, 20, 12, 30, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+def then(market: SimulatedMarket) -> SimulatedVenues:
+    return SimulatedVenues(market, NOW)
+
+
+def test_spot_klines_by_rest_are_those_of_the_file(venues: SimulatedVenues) -> None:
+    start, end = (int(at.timestamp() * 1000) for at in (Month(2021, 11).start, Month(2021, 11).end))
+    asked = f"symbol=ETHUSDT&interval=1h&startTime={start}&endTime={end - 1}&limit=1000"
+    rows = json.loads(get(venues, f"https://api.binance.com/api/v3/klines?{asked}").body)
+    mirrored = get(venues, f"https://data-api.binance.vision/api/v3/klines?{asked}")
+    assert json.loads(mirrored.body) == rows
+    name = "ETHUSDT-1h-2021-11"
+    packed = get(venues, f"https://data.binance.vision/data/spot/monthly/klines/ETHUSDT/1h/{name}.zip").body
+    with zipfile.ZipFile(io.BytesIO(packed)) as archive:
+        lines = archive.read(f"{name}.csv").decode().splitlines()
+    assert [",".join(map(str, row)) for row in rows] == lines
+    assert {tuple(type(field) for field in row) for row in rows} == {
+        (int, str, str, str, str, str, int, str, int, str, str, str)
+    }
+
+
+@pytest.mark.parametrize(
+    ("query", "code"),
+    [
+        ("symbol=NOPEUSDT&interval=1h", -1121),
+        ("symbol=BTCUSDT&interval=7h", -1120),
+        ("symbol=BTCUSDT", -1102),
+        ("symbol=BTCUSDT&interval=1h&limit=1001", -1130),
+        ("symbol=BTCUSDT&interval=1h&startTime=2&endTime=1", -1023),
+    ],
+)
+def test_spot_klines_refuse_as_the_venue_does(venues: SimulatedVenues, query: str, code: int) -> None:
+    answer = venues.answer(f"https://api.binance.com/api/v3/klines?{query}")
+    assert (answer.status, json.loads(answer.body)["code"]) == (400, code)
+
+
+def test_nothing_is_known_after_the_moment(venues: SimulatedVenues, then: SimulatedVenues) -> None:
+    """What was known then is what is known later, but for the bar that was still running."""
+    millis = int(NOW.timestamp() * 1000)
+    stamp = {"fundingRate": "fundingTime", "funding": "timestamp", "bucketed": "timestamp"}
+    for url in (*ADDRESSES[2:6], ADDRESSES[10]):
+        url = f"{url}&startTime={'2021-12-01' if 'bitmex' in url else 1638316800000}"
+        early, late = (json.loads(get(at, url).body) for at in (then, venues))
+        name = stamp.get(url.partition("?")[0].rsplit("/", 1)[-1])
+        times = [row[name] if name else row[0] for row in early]
+        assert times and max(times) <= (f"{NOW:%Y-%m-%dT%H:%M}" if "bitmex" in url else millis)
+        same = early if name else [row for row in early if row[6] < millis]
+        assert len(early) - len(same) == (0 if name else 1)
+        assert late[: len(same)] == same
+        assert len(late) > len(early)
+
+
+def test_files_of_the_moment(venues: SimulatedVenues, then: SimulatedVenues) -> None:
+    spot = "https://data.binance.vision/data/spot/monthly/klines/BTCUSDT/1h/BTCUSDT-1h-2021-{}.zip"
+    assert then.answer(spot.format("11")).body == get(venues, spot.format("11")).body
+    assert then.answer(spot.format("12")).status == 404
+    for url, day in ((ADDRESSES[7], "2021-12-20 11:00:00"), (ADDRESSES[9], "2021-12-17")):
+        early, late = (get(at, url).body.decode().splitlines() for at in (then, venues))
+        newest = early[1] if "cdd" in url else early[-1]
+        assert day in newest
+        assert set(early) <= set(late)
+    pinned = {archive.name: archive.sha256 for archive in simulated_archives(then.market, NOW)}
+    assert pinned.keys() == {archive.name for archive in simulated_archives(then.market)}
+    body = get(then, ADDRESSES[7]).body
+    assert pinned["cdd_bitstamp_ethusd_1h"] == hashlib.sha256(body).hexdigest()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import calendar
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import numpy as np
 
@@ -33,14 +33,20 @@ _KLINE_HEADER = (
     "open_time,open,high,low,close,volume,close_time,quote_volume,count,taker_buy_volume,"
     "taker_buy_quote_volume,ignore\n"
 )
+SPOT_SYMBOLS = ("BTCUSDT", "ETHUSDT")
 INTERVAL_HOURS = {"1h": 1, "8h": 8, "1d": 24}
 
 
 class BinanceArchive:
-    """Answers for one market. Months outside it, and symbols it lacks, are keys that do not exist."""
+    """Answers for one market. Months outside it, and symbols it lacks, are keys that do not exist.
 
-    def __init__(self, market: SimulatedMarket) -> None:
+    Args:
+        now: files come out at noon after their month, and those of later ones do not exist; None: all do.
+    """
+
+    def __init__(self, market: SimulatedMarket, now: datetime | None = None) -> None:
         self.market = market
+        self._now = now
         self._spot: dict[str, Bars] = {}
         self._premium: dict[tuple[str, str], Bars] = {}
         self._perps = {perp.symbol: perp for perp in market.planted.perps if perp.venue == "binance"}
@@ -52,6 +58,8 @@ class BinanceArchive:
                 continue
             parts = match.groupdict()
             month = Month.parse(parts["month"])
+            if self._now is not None and self._now < _published(month):
+                break
             content = text(parts["symbol"], month, parts.get("interval") or "1h")
             if content is not None:
                 return _file(parts["file"], month, content.encode(), parts["checksum"] is not None)
@@ -70,15 +78,18 @@ class BinanceArchive:
 
     def spot(self, symbol: str, month: Month, interval: str = "1h") -> str | None:
         """Twelve columns without a header; quote volume and taker columns follow from price and volume."""
-        base = symbol.removesuffix("USDT")
-        if symbol not in ("BTCUSDT", "ETHUSDT"):
+        if symbol not in SPOT_SYMBOLS:
             return None
-        if base not in self._spot:
-            self._spot[base] = spot_bars(self.market, "binance", base)
-        bars = self._spot[base]
+        bars = self.spot_klines(symbol)
         unit = 10**6 if month >= MICROSECONDS_SINCE else 10**3
-        lines = [_spot_line(bars, row, unit) for row in _within(bars.opened, month)]
+        lines = [",".join(map(str, spot_row(bars, row, unit))) + "\n" for row in _within(bars.opened, month)]
         return "".join(lines) or None
+
+    def spot_klines(self, symbol: str) -> Bars:
+        """Hourly spot bars of one of :data:`SPOT_SYMBOLS`."""
+        if symbol not in self._spot:
+            self._spot[symbol] = spot_bars(self.market, "binance", symbol.removesuffix("USDT"))
+        return self._spot[symbol]
 
     def premium(self, symbol: str, month: Month, interval: str) -> str | None:
         """Premium index klines with a header, times in milliseconds, no volumes."""
@@ -112,16 +123,14 @@ def premium_row(bars: Bars, row: int, interval: str) -> list[int | str]:
     return [opened, *prices, "0", closed, "0", 0, "0", "0", "0"]
 
 
-def _spot_line(bars: Bars, row: int, unit: int) -> str:
+def spot_row(bars: Bars, row: int, unit: int = 1000) -> list[int | str]:
+    """The twelve elements of a spot kline; times in ``unit`` parts of a second."""
     opened = int(bars.opened[row]) * 3600 * unit
-    prices = ",".join(f"{series[row]:.8f}" for series in (bars.open, bars.high, bars.low, bars.close))
+    prices = (f"{series[row]:.8f}" for series in (bars.open, bars.high, bars.low, bars.close))
     volume = bars.volume[row]
     quote = volume * 0.5 * (bars.high[row] + bars.low[row])
-    trades = int(volume * 20) + 1
-    return (
-        f"{opened},{prices},{volume:.8f},{opened + 3600 * unit - 1},{quote:.8f},{trades},"
-        f"{0.5 * volume:.8f},{0.5 * quote:.8f},0\n"
-    )
+    traded = (f"{volume:.8f}", opened + 3600 * unit - 1, f"{quote:.8f}", int(volume * 20) + 1)
+    return [opened, *prices, *traded, f"{0.5 * volume:.8f}", f"{0.5 * quote:.8f}", "0"]
 
 
 def _within(times: np.ndarray, month: Month, per_hour: int = 1) -> range:
@@ -135,14 +144,16 @@ def _file(stem: str, month: Month, text: bytes, checksum: bool) -> Answer:
     body = checksum_line(packed, f"{stem}.zip") if checksum else packed
     return Answer(
         body, content_type="binary/octet-stream" if checksum else "application/zip",
-        headers={"ETag": etag(body), "Last-Modified": _published(month)},
+        headers={"ETag": etag(body), "Last-Modified": _http_date(_published(month))},
     )  # fmt: skip
 
 
-def _published(month: Month) -> str:
-    """Noon of the day after the month, in the form of HTTP dates."""
-    last = calendar.monthrange(month.year, month.month)[1]
-    at = datetime(month.year, month.month, last, 12, tzinfo=UTC) + timedelta(days=1)
+def _published(month: Month) -> datetime:
+    """Noon of the day after the month."""
+    return month.end + timedelta(hours=12)
+
+
+def _http_date(at: datetime) -> str:
     days, months = calendar.day_abbr[at.weekday()], calendar.month_abbr[at.month]
     return f"{days}, {at.day:02d} {months} {at.year} {at:%H:%M:%S} GMT"
 

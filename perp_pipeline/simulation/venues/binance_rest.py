@@ -1,16 +1,29 @@
-"""fapi.binance.com: funding rate history, funding info and premium index klines of USD-margined futures."""
+"""fapi.binance.com: funding rate history, funding info and premium index klines of USD-margined futures;
+api.binance.com and data-api.binance.vision: spot klines."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
 
 import numpy as np
 
-from perp_pipeline.simulation.market import SimulatedMarket
-from perp_pipeline.simulation.venues.binance_archive import INTERVAL_HOURS, BinanceArchive, premium_row
+from perp_pipeline.simulation.market import Bars, SimulatedMarket
+from perp_pipeline.simulation.venues.binance_archive import (
+    INTERVAL_HOURS,
+    SPOT_SYMBOLS,
+    BinanceArchive,
+    premium_row,
+    spot_row,
+)
 from perp_pipeline.simulation.wire import Answer, Asked, html_answer, json_answer
 
 HOST = "fapi.binance.com"
+SPOT_HOSTS = ("api.binance.com", "data-api.binance.vision")
+
+Page = tuple[int | None, int, int | None]
 
 _MARK_PRICE_SINCE = 1_698_710_400
 """2023-10-31: rows before it have an empty mark price."""
@@ -21,21 +34,24 @@ class BinanceRest:
 
     Args:
         archive: of the same market; holds the klines that both give out.
+        now: nothing is known after it, and the bar that it lies in is not over; None: all is known.
     """
 
-    def __init__(self, market: SimulatedMarket, archive: BinanceArchive) -> None:
+    def __init__(self, market: SimulatedMarket, archive: BinanceArchive, now: datetime | None = None) -> None:
         self.market = market
         self.archive = archive
+        self._until = np.inf if now is None else now.timestamp() * 1000
         self._perps = {perp.symbol: perp for perp in market.planted.perps if perp.venue == "binance"}
 
     def answer(self, asked: Asked) -> Answer:
         """The endpoint's answer, or 404."""
         endpoints = {
-            "/fapi/v1/fundingRate": self.funding_rate,
-            "/fapi/v1/fundingInfo": self.funding_info,
-            "/fapi/v1/premiumIndexKlines": self.premium_klines,
+            (HOST, "/fapi/v1/fundingRate"): self.funding_rate,
+            (HOST, "/fapi/v1/fundingInfo"): self.funding_info,
+            (HOST, "/fapi/v1/premiumIndexKlines"): self.premium_klines,
+            **dict.fromkeys(((host, "/api/v3/klines") for host in SPOT_HOSTS), self.spot_klines),
         }
-        endpoint = endpoints.get(asked.path)
+        endpoint = endpoints.get((asked.host, asked.path))
         return html_answer(404, "Not Found") if endpoint is None else endpoint(asked)
 
     def funding_rate(self, asked: Asked) -> Answer:
@@ -55,7 +71,7 @@ class BinanceRest:
                 "fundingRate": f"{paid.rate[row]:.8f}",
                 "markPrice": f"{paid.price[row]:.8f}" if paid.paid_at[row] >= _MARK_PRICE_SINCE else "",
             }
-            for row in _cut(stamps, *page)
+            for row in _cut(self._known(stamps), *page)
         ]
         return _weighed(json_answer(rows))
 
@@ -76,25 +92,53 @@ class BinanceRest:
 
     def premium_klines(self, asked: Asked) -> Answer:
         """symbol, interval (1h, 8h, 1d), startTime, endTime (inclusive, ms), limit (500, at most 1500)."""
-        for name in ("symbol", "interval"):
-            if not asked.query.get(name):
-                return _error(
-                    -1102, f"Mandatory parameter '{name}' was not sent, was empty/null, or malformed."
-                )
-        page = _page(asked, 500, 1500)
+        page = _klines_page(asked, tuple(self._perps), tuple(INTERVAL_HOURS), 1500)
         if isinstance(page, Answer):
             return page
-        symbol, interval = asked.query["symbol"], asked.query["interval"]
-        if symbol not in self._perps:
-            return _error(-1121, "Invalid symbol.")
-        if interval not in INTERVAL_HOURS:
-            return _error(-1120, "Invalid interval.")
-        bars = self.archive.premium_klines(symbol, interval)
-        chosen = _cut(bars.opened * 3_600_000, *page)
+        interval = asked.query["interval"]
+        bars = self.archive.premium_klines(asked.query["symbol"], interval)
+        chosen = _cut(self._known(bars.opened * 3_600_000), *page)
         return _weighed(json_answer([premium_row(bars, row, interval) for row in chosen]))
 
+    def spot_klines(self, asked: Asked) -> Answer:
+        """symbol, interval (1h alone), startTime, endTime (inclusive, ms), limit (500, at most 1000)."""
+        page = _klines_page(asked, SPOT_SYMBOLS, ("1h",), 1000)
+        if isinstance(page, Answer):
+            return page
+        bars = self._running(self.archive.spot_klines(asked.query["symbol"]))
+        chosen = _cut(self._known(bars.opened * 3_600_000), *page)
+        return _weighed(json_answer([spot_row(bars, row) for row in chosen]))
 
-def _page(asked: Asked, default: int, largest: int) -> tuple[int | None, int, int | None] | Answer:
+    def _known(self, stamps: np.ndarray) -> np.ndarray:
+        known: np.ndarray = stamps[stamps <= self._until]
+        return known
+
+    def _running(self, bars: Bars) -> Bars:
+        """The bars with the one that is not over as it stands: nothing traded since its open."""
+        over = (bars.opened + 1) * 3_600_000 <= self._until
+        series = {name: getattr(bars, name) for name in ("high", "low", "close")}
+        as_opened = {name: np.where(over, values, bars.open) for name, values in series.items()}
+        return replace(bars, **as_opened, volume=np.where(over, bars.volume, 0.0))
+
+
+def _klines_page(
+    asked: Asked, symbols: Sequence[str], intervals: Sequence[str], largest: int
+) -> Page | Answer:
+    """:func:`_page` of a request for klines, whose symbol and interval must be known."""
+    for name in ("symbol", "interval"):
+        if not asked.query.get(name):
+            return _error(-1102, f"Mandatory parameter '{name}' was not sent, was empty/null, or malformed.")
+    page = _page(asked, 500, largest)
+    if isinstance(page, Answer):
+        return page
+    if asked.query["symbol"] not in symbols:
+        return _error(-1121, "Invalid symbol.")
+    if asked.query["interval"] not in intervals:
+        return _error(-1120, "Invalid interval.")
+    return page
+
+
+def _page(asked: Asked, default: int, largest: int) -> Page | Answer:
     """(start, limit, end) as asked for, or the venue's error."""
     numbers: dict[str, int] = {}
     for name in ("startTime", "endTime", "limit"):

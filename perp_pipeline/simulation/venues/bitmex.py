@@ -27,10 +27,15 @@ Series = tuple[npt.NDArray[np.int64], Callable[[int], Row]]
 
 
 class Bitmex:
-    """Answers for one market. As at the venue, an unknown symbol is an empty list."""
+    """Answers for one market. As at the venue, an unknown symbol is an empty list.
 
-    def __init__(self, market: SimulatedMarket) -> None:
+    Args:
+        now: nothing is known after it; None: all is known.
+    """
+
+    def __init__(self, market: SimulatedMarket, now: datetime | None = None) -> None:
         self.market = market
+        self._until = np.inf if now is None else now.timestamp()
         self._perps = {perp.symbol: perp for perp in market.planted.perps if perp.venue == "bitmex"}
         self._bars: dict[tuple[str, str], Bars] = {}
 
@@ -45,7 +50,7 @@ class Bitmex:
     def funding(self, asked: Asked) -> Answer:
         """symbol, count (100, at most 500), start, reverse, startTime, endTime (inclusive), _format=csv."""
         perp = self._perps.get(asked.query.get("symbol", ""))
-        return _page(asked, 500, self._funding_series(perp))
+        return self._page(asked, 500, self._funding_series(perp))
 
     def bucketed(self, asked: Asked) -> Answer:
         """As :meth:`funding` with binSize (1h, 1d) and a count up to 1000; the stamp is the bucket's END."""
@@ -53,7 +58,11 @@ class Bitmex:
         if size not in _BINS:
             return _error(400, "binSize is invalid")
         perp = self._perps.get(asked.query.get("symbol", ""))
-        return _page(asked, 1000, self._bucket_series(perp, size))
+        return self._page(asked, 1000, self._bucket_series(perp, size))
+
+    def _page(self, asked: Asked, largest: int, series: Series) -> Answer:
+        stamps, render = series
+        return _page(asked, largest, (stamps[stamps <= self._until], render))
 
     def _funding_series(self, perp: Perp | None) -> Series:
         if perp is None:

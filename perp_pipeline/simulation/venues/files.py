@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from datetime import datetime
 from functools import cached_property, partial
 
 import numpy as np
+import pandas as pd
 
 from perp_pipeline.simulation.bars import aggregate, spot_bars
 from perp_pipeline.simulation.curve import curve_rows
@@ -26,10 +28,15 @@ _SUMMER_START = 4
 
 
 class Files:
-    """Answers for one market. Public copies are found by their path inside the repository, at any commit."""
+    """Answers for one market. Public copies are found by their path inside the repository, at any commit.
 
-    def __init__(self, market: SimulatedMarket) -> None:
+    Args:
+        now: files end before it, FRED the day before; None: they go to the market's end.
+    """
+
+    def __init__(self, market: SimulatedMarket, now: datetime | None = None) -> None:
         self.market = market
+        self._now = market.span.end if now is None else now
         self._bodies: dict[str, bytes] = {}
 
     @cached_property
@@ -82,6 +89,7 @@ class Files:
         if any(day and not _DAY.fullmatch(day) for day in (first, last)):
             return html_answer(400, "Bad Request")
         values = reference_series(self.market, series).loc[first or None : last or None]
+        values = values[values.index < pd.Timestamp(self._now.date())]
         days = values.index.strftime("%Y-%m-%d")
         lines = [f"{day},{'' if np.isnan(v) else f'{v:.2f}'}\n" for day, v in zip(days, values, strict=True)]
         body = (f"observation_date,{series}\n" + "".join(lines)).encode()
@@ -91,16 +99,21 @@ class Files:
             headers={"Content-Disposition": f'attachment; filename="{series}.csv"'},
         )
 
+    def _spot(self, venue: str, base: str) -> Bars:
+        """Hourly bars that are over."""
+        bars = spot_bars(self.market, venue, base)
+        return bars.rows((bars.opened + 1) * 3600 <= self._now.timestamp())
+
     def gemini_hourly(self) -> bytes:
         """Banner, CRLF, newest first; epoch seconds in the older half, milliseconds in the newer one."""
-        bars = spot_bars(self.market, "gemini", "BTC")
+        bars = self._spot("gemini", "BTC")
         half = len(bars) // 2
         lines = [
             f"{_unix(bars, row, row >= half)},{_text(bars, row)},BTCUSD,{_prices(bars, row)},"
             f"{plain(bars.volume[row])}"
             for row in reversed(range(len(bars)))
         ]
-        created = moment(self.market.end_hour * 3600).strftime("%m-%d-%Y")
+        created = self._now.strftime("%m-%d-%Y")
         top = [
             f"Created on {created},https://www.CryptoDataDownload.com",
             "Unix Timestamp,Date,Symbol,Open,High,Low,Close,Volume",
@@ -110,7 +123,7 @@ class Files:
     def gemini_daily(self) -> bytes:
         """Banner, newest first; days start at 04:00 in the older half and at 00:00 in the newer one, with a
         stretch in between that has both; seconds and milliseconds mixed."""
-        hourly = spot_bars(self.market, "gemini", "BTC")
+        hourly = self._spot("gemini", "BTC")
         old, new = aggregate(hourly, HOURS_A_DAY, _SUMMER_START), aggregate(hourly, HOURS_A_DAY)
         half = int(new.opened[len(new) // 2])
         parts = (
@@ -127,7 +140,7 @@ class Files:
 
     def bitstamp_hourly(self, base: str) -> bytes:
         """No banner, newest first, epoch seconds; one day in the middle stands in the file twice."""
-        bars = spot_bars(self.market, "bitstamp", base)
+        bars = self._spot("bitstamp", base)
         middle = len(bars) // 2 // HOURS_A_DAY * HOURS_A_DAY
         rows = [*range(middle + HOURS_A_DAY), *range(middle, len(bars))]
         lines = [
@@ -139,7 +152,7 @@ class Files:
 
     def gemini_edited(self) -> bytes:
         """As its user left it: no banner, no unix column, month first, order close, open, high, low, CRLF."""
-        bars = spot_bars(self.market, "gemini", "ETH")
+        bars = self._spot("gemini", "ETH")
         lines = ["date,close,open,high,low,Volume ETH,Change%"]
         for row in reversed(range(len(bars))):
             at = moment(int(bars.opened[row]) * 3600)
@@ -157,6 +170,7 @@ class Files:
         lines = [
             f"{day:%Y-%m-%d},{front:.0f},{second:.0f}\n"
             for day, front, second in zip(rows.printed_on, rows.f1, rows.f2, strict=True)
+            if day < pd.Timestamp(self._now.date())
         ]
         return ("date,f1_close,f2_close\n" + "".join(lines)).encode()
 
@@ -168,7 +182,7 @@ class Files:
         paid = self.market.payments(self.market.planted.perp(venue, symbol))
         fraction = ".000" if venue == "binance" else ""
         lines = ["datetime,timestamp,open,high,low,close,funding_rate\n"]
-        for row in range(len(paid)):
+        for row in np.flatnonzero(paid.paid_at < self._now.timestamp()):
             at, price = int(paid.paid_at[row]), plain(paid.price[row])
             lines.append(
                 f"{moment(at):%Y-%m-%d %H:%M:%S}{fraction},{at}.0,{price},{price},{price},{price},"
