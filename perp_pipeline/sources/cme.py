@@ -9,29 +9,17 @@ CME's own web JSON forbids scripts, so there is no request to CME here. Two form
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
 
 from perp_pipeline.contracts.model import Contract
 from perp_pipeline.contracts.raw_prices import RAW_CME_FUTURES
-from perp_pipeline.months import Span
 from perp_pipeline.sources.base import Body
 from perp_pipeline.sources.errors import FormatChanged
-from perp_pipeline.sources.pinned import (
-    PinnedArchive,
-    archives_for,
-    fetch_archive,
-    load_archives,
-    parse_archive,
-)
-
-if TYPE_CHECKING:
-    from perp_pipeline.sources.http import Http
+from perp_pipeline.sources.pinned import PinnedArchive, parse_archive
+from perp_pipeline.sources.pinned_dataset import PinnedDataset
 
 _PLACE = re.compile(r"f[12]")
 
@@ -80,35 +68,12 @@ def roll_sessions(archive: PinnedArchive, trade_dates: pd.Series) -> pd.Series:
     return pd.Series(sessions[place], index=trade_dates.index, dtype="Int32")
 
 
-@dataclass(frozen=True)
-class FuturesArchives:
-    """``raw_cme_futures`` from every declared file.
+class FuturesArchives(PinnedDataset):
+    """``raw_cme_futures`` from every declared file."""
 
-    Attributes:
-        archives: the list to read; None is the project's own.
-    """
+    contract: ClassVar[Contract] = RAW_CME_FUTURES
+    venue: ClassVar[str] = "cme"
 
-    archives: tuple[PinnedArchive, ...] | None = None
-
-    @property
-    def contract(self) -> Contract:
-        """The raw table."""
-        return RAW_CME_FUTURES
-
-    @property
-    def venue(self) -> str:
-        """Exchange of the contracts."""
-        return "cme"
-
-    def fetch(self, http: Http, span: Span, now: datetime) -> Iterator[pd.DataFrame]:
-        """Rows of the span, file by file.
-
-        Raises:
-            SourceError: a file cannot be had, is not the pinned one, or does not read.
-        """
-        known = load_archives() if self.archives is None else self.archives
-        start, end = (pd.Timestamp(moment).tz_localize(None) for moment in (span.start, span.end))
-        for archive in archives_for(known, RAW_CME_FUTURES.name):
-            frame = parse_futures(archive, fetch_archive(http, archive))
-            inside = (frame["trade_date"] >= start) & (frame["trade_date"] < end)
-            yield frame[inside].reset_index(drop=True)
+    def rows(self, archive: PinnedArchive, body: Body) -> pd.DataFrame:
+        """See :func:`parse_futures`."""
+        return parse_futures(archive, body)

@@ -7,12 +7,10 @@ the asked start. Hours without a trade are left out.
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Any
 
 import pandas as pd
 
 from perp_pipeline.sources.base import Request
-from perp_pipeline.sources.errors import FormatChanged
 from perp_pipeline.sources.spot_candles import SpotCandles, candles
 from perp_pipeline.sources.universe import Universe
 from perp_pipeline.sources.unpack import parse_json
@@ -34,10 +32,7 @@ def parse_coinbase(content: bytes, symbol: str) -> pd.DataFrame:
         TransientError: not JSON, cut off, or values that are not numbers.
         FormatChanged: another form.
     """
-    rows: Any = parse_json(content)
-    if not isinstance(rows, list):
-        raise FormatChanged(f"a list of candles was expected, not {content[:80]!r}")
-    return candles(rows, _NAMES, 1_000_000)
+    return candles(parse_json(content), _NAMES, 1_000_000)
 
 
 def _request(symbol: str, start: datetime, end: datetime) -> Request:

@@ -6,28 +6,16 @@ with repeated lines. All lines are kept here; ``core_spot_1h`` cleans.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import ClassVar
 
 import pandas as pd
 
 from perp_pipeline.contracts.model import Contract
 from perp_pipeline.contracts.raw_prices import RAW_CDD_CANDLES
-from perp_pipeline.months import Span
 from perp_pipeline.sources.base import Body
 from perp_pipeline.sources.errors import FormatChanged
-from perp_pipeline.sources.pinned import (
-    PinnedArchive,
-    archives_for,
-    fetch_archive,
-    load_archives,
-    parse_archive,
-)
-
-if TYPE_CHECKING:
-    from perp_pipeline.sources.http import Http
+from perp_pipeline.sources.pinned import PinnedArchive, parse_archive
+from perp_pipeline.sources.pinned_dataset import PinnedDataset
 
 _BINS = {"1h": pd.Timedelta(hours=1), "1d": pd.Timedelta(days=1)}
 
@@ -63,34 +51,12 @@ def parse_candles(archive: PinnedArchive, body: Body) -> pd.DataFrame:
     )[[column.name for column in RAW_CDD_CANDLES.columns]]
 
 
-@dataclass(frozen=True)
-class CandleArchives:
-    """``raw_cdd_candles`` from every declared file.
+class CandleArchives(PinnedDataset):
+    """``raw_cdd_candles`` from every declared file; the rows name the exchange."""
 
-    Attributes:
-        archives: the list to read; None is the project's own.
-    """
+    contract: ClassVar[Contract] = RAW_CDD_CANDLES
+    venue: ClassVar[str] = "cryptodatadownload"
 
-    archives: tuple[PinnedArchive, ...] | None = None
-
-    @property
-    def contract(self) -> Contract:
-        """The raw table."""
-        return RAW_CDD_CANDLES
-
-    @property
-    def venue(self) -> str:
-        """Where the files are from; the rows name the exchange."""
-        return "cryptodatadownload"
-
-    def fetch(self, http: Http, span: Span, now: datetime) -> Iterator[pd.DataFrame]:
-        """Rows of the span, file by file.
-
-        Raises:
-            SourceError: a file cannot be had, is not the pinned one, or does not read.
-        """
-        known = load_archives() if self.archives is None else self.archives
-        for archive in archives_for(known, RAW_CDD_CANDLES.name):
-            frame = parse_candles(archive, fetch_archive(http, archive))
-            inside = (frame["open_time"] >= span.start) & (frame["open_time"] < span.end)
-            yield frame[inside].reset_index(drop=True)
+    def rows(self, archive: PinnedArchive, body: Body) -> pd.DataFrame:
+        """See :func:`parse_candles`."""
+        return parse_candles(archive, body)

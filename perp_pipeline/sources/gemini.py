@@ -8,12 +8,10 @@ unless it was stored in time. So that each month keeps an answer of its own, the
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Any
 
 import pandas as pd
 
 from perp_pipeline.sources.base import Request
-from perp_pipeline.sources.errors import FormatChanged
 from perp_pipeline.sources.spot_candles import SpotCandles, candles
 from perp_pipeline.sources.universe import Universe
 from perp_pipeline.sources.unpack import parse_json
@@ -35,10 +33,7 @@ def parse_gemini(content: bytes, symbol: str) -> pd.DataFrame:
         TransientError: not JSON, cut off, or values that are not numbers.
         FormatChanged: another form.
     """
-    rows: Any = parse_json(content)
-    if not isinstance(rows, list):
-        raise FormatChanged(f"a list of candles was expected, not {content[:80]!r}")
-    return candles(rows, _NAMES, 1000)
+    return candles(parse_json(content), _NAMES, 1000)
 
 
 def _request(symbol: str, start: datetime, end: datetime) -> Request:

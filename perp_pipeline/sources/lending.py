@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import ClassVar
 
 import pandas as pd
 
 from perp_pipeline.contracts.model import Contract
 from perp_pipeline.contracts.raw_lending import RAW_LENDING_RATES
-from perp_pipeline.months import Span
+from perp_pipeline.sources.base import Body
 from perp_pipeline.sources.errors import FormatChanged
 from perp_pipeline.sources.monthly import signed
-from perp_pipeline.sources.pinned import PinnedArchive, archives_for, fetch_archive, parse_archive
-
-if TYPE_CHECKING:
-    from perp_pipeline.sources.http import Http
+from perp_pipeline.sources.pinned import PinnedArchive, parse_archive
+from perp_pipeline.sources.pinned_dataset import PinnedDataset
 
 
 def parse_lending(archive: PinnedArchive, content: bytes) -> pd.DataFrame:
@@ -42,27 +37,11 @@ def parse_lending(archive: PinnedArchive, content: bytes) -> pd.DataFrame:
     return rows[["series", "time", "rate"]].reset_index(drop=True)
 
 
-@dataclass(frozen=True)
-class LendingArchives:
+class LendingArchives(PinnedDataset):
     """All declared copies of lending rates."""
 
-    archives: tuple[PinnedArchive, ...]
+    contract: ClassVar[Contract] = RAW_LENDING_RATES
 
-    @property
-    def contract(self) -> Contract:
-        """raw_lending_rates."""
-        return RAW_LENDING_RATES
-
-    @property
-    def venue(self) -> str:
-        """pinned"""
-        return "pinned"
-
-    def fetch(self, http: Http, span: Span, now: datetime) -> Iterator[pd.DataFrame]:
-        """One frame per copy; see :class:`~perp_pipeline.sources.base.Dataset`."""
-        for archive in archives_for(self.archives, self.contract.name):
-            body = fetch_archive(http, archive)
-            rows = parse_lending(archive, body.content)
-            inside = (rows["time"] >= span.start) & (rows["time"] < span.end)
-            if inside.any():
-                yield signed(rows[inside].reset_index(drop=True), body)
+    def rows(self, archive: PinnedArchive, body: Body) -> pd.DataFrame:
+        """See :func:`parse_lending`."""
+        return signed(parse_lending(archive, body.content), body)

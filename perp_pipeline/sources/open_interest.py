@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import ClassVar
 
 import pandas as pd
 
 from perp_pipeline.contracts.model import Contract
 from perp_pipeline.contracts.raw_open_interest import RAW_GMX_OPEN_INTEREST
-from perp_pipeline.months import Span
+from perp_pipeline.sources.base import Body
 from perp_pipeline.sources.errors import FormatChanged
 from perp_pipeline.sources.monthly import signed
-from perp_pipeline.sources.pinned import PinnedArchive, archives_for, available, fetch_archive, parse_archive
-
-if TYPE_CHECKING:
-    from perp_pipeline.sources.http import Http
+from perp_pipeline.sources.pinned import PinnedArchive, parse_archive
+from perp_pipeline.sources.pinned_dataset import PinnedDataset
 
 
 def parse_open_interest(archive: PinnedArchive, content: bytes) -> pd.DataFrame:
@@ -38,30 +33,11 @@ def parse_open_interest(archive: PinnedArchive, content: bytes) -> pd.DataFrame:
     return frame[["chain", "day", "long_usd", "short_usd"]]
 
 
-@dataclass(frozen=True)
-class OpenInterestArchives:
+class OpenInterestArchives(PinnedDataset):
     """All declared copies of open interest."""
 
-    archives: tuple[PinnedArchive, ...]
+    contract: ClassVar[Contract] = RAW_GMX_OPEN_INTEREST
 
-    @property
-    def contract(self) -> Contract:
-        """raw_gmx_open_interest."""
-        return RAW_GMX_OPEN_INTEREST
-
-    @property
-    def venue(self) -> str:
-        """pinned"""
-        return "pinned"
-
-    def fetch(self, http: Http, span: Span, now: datetime) -> Iterator[pd.DataFrame]:
-        """One frame per copy; see :class:`~perp_pipeline.sources.base.Dataset`."""
-        first, end = (pd.Timestamp(moment).tz_localize(None) for moment in (span.start, span.end))
-        for archive in archives_for(self.archives, self.contract.name):
-            if not available(http, archive):
-                continue
-            body = fetch_archive(http, archive)
-            rows = parse_open_interest(archive, body.content)
-            inside = (rows["day"] >= first) & (rows["day"] < end)
-            if inside.any():
-                yield signed(rows[inside].reset_index(drop=True), body)
+    def rows(self, archive: PinnedArchive, body: Body) -> pd.DataFrame:
+        """See :func:`parse_open_interest`."""
+        return signed(parse_open_interest(archive, body.content), body)

@@ -3,23 +3,18 @@ payments."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
 
 from perp_pipeline.contracts.model import Contract
 from perp_pipeline.contracts.raw_funding import RAW_PINNED_FUNDING
-from perp_pipeline.months import Span
+from perp_pipeline.sources.base import Body
 from perp_pipeline.sources.errors import FormatChanged
 from perp_pipeline.sources.monthly import signed
-from perp_pipeline.sources.pinned import PinnedArchive, archives_for, fetch_archive, parse_archive
-
-if TYPE_CHECKING:
-    from perp_pipeline.sources.http import Http
+from perp_pipeline.sources.pinned import PinnedArchive, parse_archive
+from perp_pipeline.sources.pinned_dataset import PinnedDataset
 
 
 def parse_pinned_funding(archive: PinnedArchive, content: bytes) -> pd.DataFrame:
@@ -44,27 +39,11 @@ def parse_pinned_funding(archive: PinnedArchive, content: bytes) -> pd.DataFrame
     return frame.assign(venue=archive.venue, symbol=archive.symbol)
 
 
-@dataclass(frozen=True)
-class PinnedFunding:
+class PinnedFunding(PinnedDataset):
     """All declared copies of funding."""
 
-    archives: tuple[PinnedArchive, ...]
+    contract: ClassVar[Contract] = RAW_PINNED_FUNDING
 
-    @property
-    def contract(self) -> Contract:
-        """raw_pinned_funding."""
-        return RAW_PINNED_FUNDING
-
-    @property
-    def venue(self) -> str:
-        """pinned"""
-        return "pinned"
-
-    def fetch(self, http: Http, span: Span, now: datetime) -> Iterator[pd.DataFrame]:
-        """One frame per copy; see :class:`~perp_pipeline.sources.base.Dataset`."""
-        for archive in archives_for(self.archives, self.contract.name):
-            body = fetch_archive(http, archive)
-            frame = parse_pinned_funding(archive, body.content)
-            inside = (frame["timestamp"] >= span.start) & (frame["timestamp"] < span.end)
-            if inside.any():
-                yield signed(frame[inside], body)
+    def rows(self, archive: PinnedArchive, body: Body) -> pd.DataFrame:
+        """See :func:`parse_pinned_funding`."""
+        return signed(parse_pinned_funding(archive, body.content), body)

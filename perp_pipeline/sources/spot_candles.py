@@ -186,11 +186,11 @@ def _over(found: Found, part: Slice) -> pd.DataFrame:
     return rows[over].reset_index(drop=True)
 
 
-def candles(rows: list[Any], names: tuple[str, ...], unit_microseconds: int) -> pd.DataFrame:
+def candles(rows: Any, names: tuple[str, ...], unit_microseconds: int) -> pd.DataFrame:
     """Rows of an answer, in any order.
 
     Args:
-        rows: each a list of as many fields as there are names.
+        rows: a list of lists of as many fields as there are names.
         names: open_time, open, high, low, close and volume_base, in the venue's order.
         unit_microseconds: how many microseconds one of the times' numbers is worth.
 
@@ -201,8 +201,9 @@ def candles(rows: list[Any], names: tuple[str, ...], unit_microseconds: int) -> 
         IncompleteBody: values that are not numbers, a repeated time, or one that is not on the hour.
         FormatChanged: rows of another form.
     """
-    if not all(isinstance(row, list) and len(row) == len(names) for row in rows):
-        raise FormatChanged(f"{len(names)} fields a candle were expected: {', '.join(names)}")
+    form = isinstance(rows, list) and all(isinstance(row, list) and len(row) == len(names) for row in rows)
+    if not form:
+        raise FormatChanged(f"lists of {', '.join(names)} were expected, not {str(rows)[:80]}")
     raw = pd.DataFrame(rows, columns=list(names), dtype=object)
     frame = pd.DataFrame({"open_time": utc_from(numbers(raw, "open_time"), unit_microseconds)})
     for name in _COLUMNS:
