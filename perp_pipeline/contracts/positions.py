@@ -53,7 +53,8 @@ OUT_QUANTO = Contract(
         "and daily_perp the venue's traded prices, 8h_paid its prices at the payments; positions are "
         "rebalanced at the frequency. Quantities ending in _log are of log returns, the others of simple "
         "returns. linear_minus_inverse: funding of the venue's linear contract (symbol) less that of its "
-        "inverse one. Periods hold the windows that start in them."
+        "inverse one. Periods hold the windows that start in them; one of them holds the full months that "
+        "all price sources of the contract cover."
     ),
     grain="one quantity of one symbol, frequency and period",
     key=("symbol", "frequency", "quantity", "period"),

@@ -10,6 +10,7 @@ import pandas as pd
 from perp_pipeline.contracts.checks import run_lengths
 from perp_pipeline.contracts.raw_funding import INTERVALS
 from perp_pipeline.funding.annualise import annualised
+from perp_pipeline.funding.copies import copied_from
 from perp_pipeline.sources.universe import Universe, load_universe
 from perp_pipeline.steps import Built
 
@@ -49,7 +50,8 @@ def core_funding_payments(
     """Funding payments of all followed instruments; see the contract of core_funding_payments.
 
     A payment that the venue itself reported wins over one of a pinned copy. Rows of instruments that are not
-    followed, and rows after a delisting, are kept out; so are prices that are zero or stand still.
+    followed, rows after a delisting and rates that are another contract's
+    (:mod:`~perp_pipeline.funding.copies`) are kept out; so are prices that are zero or stand still.
 
     Args:
         universe: a user's own list of instruments.
@@ -67,13 +69,14 @@ def core_funding_payments(
     rows = rows.sort_values(_KEY, kind="stable", ignore_index=True)
     rows, dropped = _followed(_first_of_each(rows), known)
     rows["interval_hours"] = observed_interval(rows)
+    rows, copies = _own(rows)
     hours = pd.to_timedelta(rows["interval_hours"], unit="h").astype("timedelta64[us]")
     rows["accrual_end"] = rows["paid_at"]
     rows["accrual_start"] = rows["paid_at"] - hours
     rows["announced_at"] = rows["paid_at"] - hours * rows["announced_ahead"]
     rows["rate_annual"] = annualised(rows["rate"], rows["interval_hours"])
     rows["perp_price"], bad_prices = _prices(rows, raw_bitmex_bucketed, raw_pinned_funding)
-    return Built(rows[_COLUMNS], pd.concat([dropped, bad_prices], ignore_index=True))
+    return Built(rows[_COLUMNS], pd.concat([dropped, copies, bad_prices], ignore_index=True))
 
 
 def _binance(raw: pd.DataFrame) -> pd.DataFrame:
@@ -134,6 +137,21 @@ def _followed(rows: pd.DataFrame, universe: Universe) -> tuple[pd.DataFrame, pd.
     reasons = np.select(
         [rows["base"].isna(), delisted], ["not in the universe", "after the contract was delisted"], ""
     )
+    return _parted(rows, reasons)
+
+
+def _own(rows: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Rows with a rate of their own, and those that repeat another contract's."""
+    original = copied_from(rows)
+    reason = (
+        "the rate is that of " + original + ", change for change: the source has one contract's rates "
+        "under two names"
+    )
+    return _parted(rows, reason.where(original != "", "").to_numpy())
+
+
+def _parted(rows: pd.DataFrame, reasons: np.ndarray) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Rows without a reason to keep them out, and the report of those with one."""
     out = reasons != ""
     table = "raw_" + rows["venue"].where(rows["source"] != "pinned", "pinned") + "_funding"
     dropped = _report(rows[out], table[out], reasons[out])

@@ -12,18 +12,12 @@ from perp_pipeline.report.grids import Line, Panel, grid_figure
 from perp_pipeline.report.intervals import IntervalRow, interval_figure, number
 from perp_pipeline.report.series import period_words
 from perp_pipeline.report.style import colour
+from perp_pipeline.research.quanto import FREQUENCIES
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 WINDOWS = ("2017-06..2019-03", "2018-08..2022-06", "2019-01..2024-05", "all")
-FREQUENCIES = {
-    "8h": "8 hours, spot",
-    "8h_perp": "8 hours, the venue's trades",
-    "8h_paid": "8 hours, prices at payments",
-    "daily": "daily, spot",
-    "daily_perp": "daily, the venue's trades",
-}
 _YEARLY = {
     "covariance": ("covariance", "slate"),
     "funding": ("funding", "blue"),
@@ -128,6 +122,75 @@ def parts_figure(quanto: pd.DataFrame, *, source: str = "out_quanto") -> Figure:
         unit="percent a year",
         footer=f"Source: {source}. n: windows; funding where the venue has it.",
     )
+
+
+_COMPARED = {
+    "difference": "what the perp earns beyond the asset",
+    "net_funding": "funding less covariance",
+    "vol_base": "volatility of the asset",
+}
+_SAME_DAYS = pd.Timedelta(days=2)
+
+
+def _same_days(quanto: pd.DataFrame) -> pd.DataFrame:
+    """Rows of the compared quantities over the longest period that all price sources share, day for day."""
+    rows = quanto[(quanto["symbol"] == _main_symbol(quanto)) & quanto["quantity"].isin(_COMPARED)]
+    wanted = rows["frequency"].nunique() * rows["quantity"].nunique()
+    best = rows.iloc[:0]
+    for _, own in rows.groupby("period", observed=True):
+        spread = max(own[name].max() - own[name].min() for name in ("window_start", "window_end"))
+        longer = best.empty or own["n"].max() > best["n"].max()
+        if len(own) == wanted and spread <= _SAME_DAYS and longer:
+            best = own
+    return best.set_index(["quantity", "frequency"])
+
+
+def prices_figure(quanto: pd.DataFrame, *, source: str = "out_quanto") -> Figure:
+    """The same quantities by price source and window length, over the same days.
+
+    Args:
+        quanto: out_quanto (fractions a year).
+    """
+    symbol = _main_symbol(quanto)
+    values = _same_days(quanto)
+    panels = []
+    for quantity, title in _COMPARED.items():
+        rows = [
+            IntervalRow(
+                label,
+                100 * row["estimate"],
+                100 * row["ci_low"],
+                100 * row["ci_high"],
+                int(row["n"]),
+                colour("blue" if frequency.startswith("8h") else "slate"),
+            )
+            for frequency, label in FREQUENCIES.items()
+            if (quantity, frequency) in values.index and len(row := values.loc[(quantity, frequency)])
+        ]
+        if rows:
+            panels.append((title, rows))
+    period = period_words(str(values["period"].iloc[0])) if len(values) else "no period that all share"
+    return interval_figure(
+        panels,
+        title=f"{symbol}: by price source and length of the window",
+        subtitle=f"Percent a year, the same days for all: {period}; 95 % intervals (Newey-West, fixed-b).",
+        unit="percent a year",
+        footer=f"Source: {source}. n: windows. Eight-hour windows see less of what spreads over a day.",
+    )
+
+
+def _say_prices(tables: Tables) -> str:
+    values = _same_days(tables["out_quanto"])
+    parts = []
+    for quantity, title in _COMPARED.items():
+        told = [
+            f"{label} {_told(values.loc[(quantity, frequency)])}"
+            for frequency, label in FREQUENCIES.items()
+            if (quantity, frequency) in values.index
+        ]
+        if told:
+            parts.append(f"{title}: " + "; ".join(told))
+    return ". ".join(parts)
 
 
 def _say_years(tables: Tables) -> str:
@@ -251,6 +314,18 @@ FIGURES: tuple[FigureExhibit, ...] = (
         lambda tables, source: years_figure(tables["out_quanto"], source=source),
         _say_years,
         headline=True,
+    ),
+    FigureExhibit(
+        "quanto-prices",
+        "C",
+        "The quanto by price source",
+        "Eight-hour and daily windows, on spot prices, on the venue's own trades and on its prices at the "
+        "payments. Returns of the two coins move together a little late, so that longer windows see more of "
+        "their covariance.",
+        (36, 37, 38, 39),
+        ("out_quanto",),
+        lambda tables, source: prices_figure(tables["out_quanto"], source=source),
+        _say_prices,
     ),
 )
 

@@ -7,7 +7,8 @@ exceeds the asset's by ``E[rE rB]``: the covariance (divisor n) plus the product
 prices (for ``8h_perp`` bitcoin is at spot where the venue's is missing); ``8h_paid`` on its price at each
 payment, so that the return of a window and its funding cover the same hours. Positions are rebalanced at the
 frequency. Means and variances are a year's (1095 or 365 periods), arithmetic; quantities ending in ``_log``
-are those of log returns.
+are those of log returns. One period more than the usual holds the full months that all price sources cover,
+so that they can be compared over the same days.
 """
 
 from __future__ import annotations
@@ -32,14 +33,21 @@ from perp_pipeline.steps import DROPPED_COLUMNS, Built
 from perp_pipeline.theory.quanto import dollar_return
 
 PERIODS_A_YEAR = {"8h": 1095.0, "daily": 365.0}
+FREQUENCIES = {
+    "8h": "8-hour spot prices",
+    "8h_perp": "8-hour trades of the venue",
+    "8h_paid": "8-hour prices at the payments",
+    "daily": "daily spot prices",
+    "daily_perp": "daily trades of the venue",
+}
+"""Window length and prices, in words."""
+
 C19_WINDOW = "2017-06..2019-03"
 """From June 2017 to the last full month before the April 2019 post."""
 
-COPY_SHARE = 0.99
-"""Two contracts whose rates are equal this often are one series under two names: no evidence of a spread."""
-
 MIN_ROWS = 90
 _LAG_DAYS = 30
+_SHARED_MONTHS = 12
 
 COLUMNS = [
     "symbol",
@@ -121,25 +129,36 @@ def out_quanto(
                         spot[margin, frequency] if coin.close.empty else coin,
                     )
                 )
+        sets = [priced for priced in sets if not priced[2].close.empty]
+        shared = shared_months([prices.close for *_, asset, coin in sets for prices in (asset, coin)])
         for frequency, name, asset, coin in sets:
-            if not asset.close.empty:
-                rows += [
-                    about | {"frequency": name} | row
-                    for row in _quantities(
-                        asset, coin, funding.get(name, funding[frequency]), frequency, extra
-                    )
-                ]
-    copies = _copies(core_funding_payments)
-    dropped.append(copies)
-    copied = {str(key) for key in copies["key"]}
-    rows += [
-        row
-        for row in _margin_spreads(core_funding_payments, core_funding_8h, core_funding_daily, extra)
-        if f"{row['venue']} {row['symbol']}" not in copied
-    ]
+            rows += [
+                about | {"frequency": name} | row
+                for row in _quantities(
+                    asset, coin, funding.get(name, funding[frequency]), frequency, (*extra, *shared)
+                )
+            ]
+    rows += _margin_spreads(core_funding_payments, core_funding_8h, core_funding_daily, extra)
     named = [part for part in dropped if len(part)]
     out = pd.concat(named)[list(DROPPED_COLUMNS)] if named else pd.DataFrame(columns=list(DROPPED_COLUMNS))
     return Built(pd.DataFrame(rows, columns=COLUMNS), out.drop_duplicates(ignore_index=True))
+
+
+def shared_months(series: Iterable[pd.Series]) -> tuple[str, ...]:
+    """The period of full months that all price series cover; none if it is shorter than a year.
+
+    Args:
+        series: by naive UTC time, ascending.
+    """
+    known = [prices.dropna().index for prices in series]
+    if not known or any(times.empty for times in known):
+        return ()
+    day = pd.Timedelta(1, "D")
+    first = max(times[0] for times in known).normalize() + day
+    last = min(times[-1] for times in known).normalize() - day
+    months = pd.period_range(first, last, freq="M")
+    months = months[(months.start_time >= first) & (months.end_time <= last + day)]
+    return (f"{months[0]}..{months[-1]}",) if len(months) >= _SHARED_MONTHS else ()
 
 
 def _inverse(payments: pd.DataFrame, venue: str, base: str) -> pd.DataFrame:
@@ -257,28 +276,6 @@ def deviation(x: Array) -> tuple[float, Array]:
     square = (x - x.mean()) ** 2
     value = float(square.mean()) ** 0.5
     return value, (square - value**2) / (2.0 * value)
-
-
-def _copies(payments: pd.DataFrame) -> pd.DataFrame:
-    """Linear contracts whose rates repeat those of the venue's inverse contract on the same base."""
-    found: list[dict[str, str]] = []
-    rates = payments.set_index("paid_at")["rate"]
-    kinds = payments[["venue", "base", "symbol", "contract_type"]].drop_duplicates()
-    pairs = kinds[kinds["contract_type"] == "linear"].merge(
-        kinds[kinds["contract_type"] == "inverse"], on=["venue", "base"], suffixes=("", "_other")
-    )
-    for pair in pairs.itertuples(index=False):
-        at_venue = (payments["venue"] == pair.venue).to_numpy()
-        sides = [
-            rates[at_venue & (payments["symbol"] == symbol).to_numpy()]
-            for symbol in (pair.symbol, pair.symbol_other)
-        ]
-        both = pd.concat(sides, axis=1, join="inner").to_numpy()
-        if len(both) >= MIN_ROWS and (both[:, 0] == both[:, 1]).mean() > COPY_SHARE:
-            reason = f"its rates equal those of {pair.symbol_other}: one series under two names"
-            key = f"{pair.venue} {pair.symbol}"
-            found.append({"table": "core_funding_payments", "key": key, "reason": reason})
-    return pd.DataFrame(found, columns=list(DROPPED_COLUMNS))
 
 
 def _margin_spreads(

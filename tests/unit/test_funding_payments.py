@@ -188,13 +188,59 @@ def test_good_rows_pass_every_check() -> None:
         assert check.passes(rows).all(), check.name
 
 
-def test_a_copied_series_is_seen() -> None:
-    stamps = pd.Series(pd.date_range("2022-01-01T04:00", periods=90, freq="8h", tz="UTC", unit="us"))
-    coin, dollar = bitmex(stamps), bitmex(stamps, symbol="XBTUSDT")
-    coin["rate"] = dollar["rate"] = np.linspace(-0.001, 0.001, 90)
+def two_contracts(coin: np.ndarray, dollar: np.ndarray, start: str = "2022-01-01T04:00") -> Built:
+    """XBTUSD and XBTUSDT with the given rates, payment by payment."""
+    stamps = pd.Series(pd.date_range(start, periods=len(coin), freq="8h", tz="UTC", unit="us"))
+    sides = (bitmex(stamps).assign(rate=coin), bitmex(stamps, symbol="XBTUSDT").assign(rate=dollar))
+    return build(raw_bitmex_funding=pd.concat(sides, ignore_index=True))
+
+
+def test_a_copied_stretch_is_kept_out_and_named() -> None:
+    rng = np.random.default_rng(1)
+    coin = rng.normal(0, 1e-4, 186).round(8)
+    dollar = np.concatenate([rng.normal(0, 1e-4, 100).round(8), coin[100:]])
+    built = two_contracts(coin, dollar)
+    counts = built.frame["symbol"].value_counts()
+    assert (counts["XBTUSD"], counts["XBTUSDT"]) == (186, 100)
+    assert built.dropped["table"].unique().tolist() == ["raw_bitmex_funding"]
+    assert built.dropped["key"].iloc[0] == "bitmex XBTUSDT 2022-02-03 12:00:00"
+    assert built.dropped["reason"].unique().tolist() == [
+        "the rate is that of XBTUSD, change for change: the source has one contract's rates under two names"
+    ]
+    # What is left keeps the hours that it was paid for.
+    assert set(built.frame["interval_hours"]) == {8.0}
+
+
+def test_equal_rates_that_do_not_move_are_no_copy() -> None:
+    """Both contracts at the default for two months, and now and then a move that they do not share."""
+    coin, dollar = np.full(186, 1e-4), np.full(186, 1e-4)
+    coin[::20] = 2e-4
+    dollar[10::20] = 2e-4
+    built = two_contracts(coin, dollar)
+    assert len(built.frame) == 2 * 186
+    assert built.dropped.empty
+
+
+def test_a_month_is_not_judged_by_later_ones() -> None:
+    """Seen with the next month or without it, the same payments of a month are kept."""
+    rng = np.random.default_rng(2)
+    coin = rng.normal(0, 1e-4, 279).round(8)
+    coin[:93] = 1e-4
+    dollar = coin.copy()
+    whole, alone = two_contracts(coin, dollar), two_contracts(coin[:93], dollar[:93])
+    january = whole.frame[whole.frame["paid_at"] < pd.Timestamp("2022-02-01", tz="UTC")]
+    assert january["paid_at"].tolist() == alone.frame["paid_at"].tolist()
+    assert set(alone.frame["symbol"]) == {"XBTUSD", "XBTUSDT"}
+    assert whole.frame["symbol"].value_counts()["XBTUSDT"] == 93
+
+
+def test_a_series_that_is_nearly_a_copy_is_seen() -> None:
+    rates = np.linspace(-0.001, 0.001, 93)
+    near = rates + np.where(np.arange(93) % 10 == 9, 1e-6, 0.0)
     check = next(check for check in CORE_FUNDING_PAYMENTS.checks if check.name == "rate_is_own")
-    rows = build(raw_bitmex_funding=pd.concat([coin, dollar], ignore_index=True)).frame
-    assert not check.passes(rows).any()
-    dollar["rate"] += np.where(np.arange(90) % 5 == 0, 1e-6, 0.0)
-    rows = build(raw_bitmex_funding=pd.concat([coin, dollar], ignore_index=True)).frame
+    rows = two_contracts(rates, near).frame
+    assert len(rows) == 2 * 93
     assert check.passes(rows).all()
+    nearer = rates + np.where(np.arange(93) % 31 == 9, 1e-6, 0.0)
+    frame = rows.assign(rate=np.concatenate([rates, nearer]))
+    assert not check.passes(frame).all()

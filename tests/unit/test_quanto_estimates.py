@@ -196,24 +196,6 @@ def test_linear_less_inverse_funding(tables: dict[str, pd.DataFrame]) -> None:
     assert rows["estimate"].tolist() == pytest.approx([6e-5 * 1095] * 2)
 
 
-def test_a_copy_of_the_inverse_contract_is_no_evidence(tables: dict[str, pd.DataFrame]) -> None:
-    rng = np.random.default_rng(5)
-    inverse = payments(1e-4 * rng.normal(size=900), venue="bitmex", symbol="XBTUSD", contract_type="inverse")
-    copy = inverse.assign(symbol="XBTUSDT", contract_type="linear")
-    both = pd.concat([tables["core_funding_payments"], inverse, copy])
-    built = out_quanto(
-        **tables
-        | {
-            "core_funding_payments": both,
-            "core_funding_8h": grid_8h(both),
-            "core_funding_daily": daily(both),
-        }
-    )
-    assert "linear_minus_inverse" not in set(built.frame["quantity"])
-    assert built.dropped["key"].tolist() == ["bitmex XBTUSDT"]
-    assert "one series under two names" in built.dropped["reason"].iloc[0]
-
-
 @pytest.mark.slow
 def test_planted_covariance_and_net_funding_are_recovered() -> None:
     """Covariance 1095 x 0.8 x 3 % x 2 %, funding 5e-4 a payment: intervals hold both in 90 of 100 seeds."""

@@ -135,11 +135,24 @@ def test_funding_by_past_return() -> None:
 
 def test_quanto_years_and_parts() -> None:
     figure = quanto.years_figure(frames.quanto())
-    np.testing.assert_allclose(_line(figure, "ETHUSD: 8 hours, spot", "funding"), [63, 63])
-    np.testing.assert_allclose(_line(figure, "ETHUSD: 8 hours, spot", "funding less covariance"), [10, 10])
+    np.testing.assert_allclose(_line(figure, "ETHUSD: 8-hour spot prices", "funding"), [63, 63])
+    np.testing.assert_allclose(
+        _line(figure, "ETHUSD: 8-hour spot prices", "funding less covariance"), [10, 10]
+    )
     said = _texts(quanto.parts_figure(frames.quanto()))
     assert "53.0  [43.0, 63.0]" in said
     assert "Aug 2018 to Jun 2022" in said
+
+
+def test_quanto_price_sources_are_compared_over_the_same_days() -> None:
+    rows = frames.quanto()
+    late = (rows["period"] == "all") & (rows["frequency"] == "8h_perp")
+    rows.loc[late, "window_end"] -= pd.Timedelta(days=90)
+    rows.loc[rows["period"] == "all", "n"] += 500
+    rows.loc[rows["period"] == "2021", "n"] += 100
+    said = _texts(quanto.prices_figure(rows))
+    assert any("the same days for all: Jan 2021 to Dec 2021;" in text for text in said)
+    assert {"8-hour spot prices", "8-hour trades of the venue"} <= set(said)
 
 
 def test_pool_profit_by_year_mark_and_day() -> None:

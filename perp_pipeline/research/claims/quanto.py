@@ -3,17 +3,36 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
+import pandas as pd
 
 from perp_pipeline.research.claims.model import Answer, Claim, Expected, MissingData, Part, Tables, value
-from perp_pipeline.research.claims.reading import attempt, gather, row_part, rows, sum_part
-from perp_pipeline.research.quanto import C19_WINDOW
+from perp_pipeline.research.claims.reading import attempt, gather, row_part, sum_part
+from perp_pipeline.research.quanto import C19_WINDOW, FREQUENCIES
 from perp_pipeline.theory.quanto import dollar_notional, dollar_profit, dollar_return, mean_of_product
 
 SYMBOL = "ETHUSD"
 POST_WINDOW = "2018-08..2022-06"
 COMPANION_WINDOW = "2019-01..2024-05"
+_LATE = pd.Timedelta(days=7)
+
+
+_LABELS = {
+    "asset_return": "return of ETH",
+    "perp_return": "return of the contract",
+    "difference": "return of the contract less that of ETH",
+    "covariance": "covariance of ETH and BTC",
+    "product_of_means": "product of the mean returns",
+    "funding": "funding",
+    "net_funding": "funding less covariance",
+    "vol_base": "volatility of ETH",
+    "vol_margin": "volatility of BTC",
+    "corr": "correlation of ETH and BTC",
+}
+_MAIN = "8h"
+"""Judged are 8-hour windows on spot prices, the windows that funding is paid for."""
 
 
 def _quanto(
@@ -23,17 +42,27 @@ def _quanto(
     expected: Expected | None = None,
     unit: str = "fraction a year",
 ) -> Part:
-    return row_part(
-        tables,
-        "out_quanto",
-        f"{quantity}, {period}",
-        unit,
-        expected,
-        symbol=SYMBOL,
-        frequency="8h",
-        quantity=quantity,
-        period=period,
-    )
+    """One quantity on 8-hour spot prices, with the same by the other price sources and daily as variants.
+
+    A calendar year is named in the label: it is not the claim's window.
+    """
+
+    def read(frequency: str, label: str) -> Part:
+        where = {"symbol": SYMBOL, "frequency": frequency, "quantity": quantity, "period": period}
+        return row_part(tables, "out_quanto", label, unit, expected, **where)
+
+    head = read(_MAIN, _LABELS[quantity] + (f" in {period}" if period.isdigit() else ""))
+    others = {name: words for name, words in FREQUENCIES.items() if name != _MAIN}
+    variants, _ = attempt(*(partial(read, name, words) for name, words in others.items()))
+    return replace(head, period=period, variants=tuple(_dated(part, head) for part in variants))
+
+
+def _dated(part: Part, head: Part) -> Part:
+    """A variant, labelled with its dates where they are not the main number's."""
+    sides = ((part.window_start, head.window_start), (part.window_end, head.window_end))
+    if all(own is not None and its is not None and abs(own - its) <= _LATE for own, its in sides):
+        return part
+    return replace(part, label=f"{part.label} ({part.window_start:%Y-%m-%d} to {part.window_end:%Y-%m-%d})")
 
 
 def return_identity(tables: Tables, period: str) -> Answer:
@@ -122,8 +151,8 @@ def since_june_2017(tables: Tables, period: str) -> Answer:
 def margin_currency(tables: Tables, period: str) -> Answer:
     """BitMEX XBTUSDT (USDT-margined) less XBTUSD (coin-margined), mean daily funding over common days.
 
-    Two contracts do not pay the same rate to the last digit for long: where the recorded series never
-    differ, one is a copy of the other and there is nothing to compare.
+    Two contracts do not pay the same rate to the last digit for long: payments at which a source gives one
+    contract's rates under both names are kept out of core_funding_payments.
     """
     # out_venue_spreads holds XBTUSD minus XBTUSDT: turn it round.
     where = {
@@ -133,13 +162,15 @@ def margin_currency(tables: Tables, period: str) -> Answer:
         "symbol_b": "XBTUSDT",
         "period": period,
     }
-    part = row_part(
-        tables, "out_venue_spreads", "XBTUSDT minus XBTUSD", "fraction a year", value(0.06), **where
-    )
-    if float(rows(tables, "out_venue_spreads", **where)["gap_mean"].iloc[0]) < 1e-9:
-        raise MissingData(
-            f"rates of XBTUSDT of its own; those on record equal XBTUSD's on all {part.n} common days"
+    try:
+        part = row_part(
+            tables, "out_venue_spreads", "XBTUSDT minus XBTUSD", "fraction a year", value(0.06), **where
         )
+    except MissingData as lack:
+        raise MissingData(
+            "rates of XBTUSDT of its own (rates that a source gives under the names of both contracts are "
+            "kept out, see the rows kept out of core_funding_payments)"
+        ) from lack
     turned = replace(part, estimate=-part.estimate, ci_low=-part.ci_high, ci_high=-part.ci_low)
     return Answer((turned,))
 
