@@ -97,6 +97,16 @@ def _correlation_bounded(frame: pd.DataFrame) -> pd.Series:
     return ~correlation | frame["estimate"].abs().le(1.0 + 1e-12)
 
 
+_ROBUST_KINDS: Final = (
+    "xcorr_daily",
+    "past3d",
+    "past3d_minus_contemporaneous",
+    "past3d_minus_future3d",
+    "decile_ends",
+    "decile_future3d_ends",
+)
+"""Kinds of out_lead_lag that are there with other bandwidths too."""
+
 OUT_LEAD_LAG = Contract(
     name="out_lead_lag",
     doc=(
@@ -104,9 +114,10 @@ OUT_LEAD_LAG = Contract(
         "past3d, contemporaneous, future3d (lag 0): correlation of the rate with P(t)/P(t-3d)-1, "
         "P(t+1)/P(t)-1 and P(t+1+3d)/P(t+1)-1, t+1 one interval after the announcement t; "
         "past3d_minus_... : differences of these. decile (lag 1 to 10): mean annual rate by decile of "
-        "past3d; decile_past3d and so on: mean return by decile of the rate, equal rates in one decile. "
+        "past3d; decile_past3d and so on: mean return by decile of the rate, equal rates in one decile; "
+        "..._ends: highest decile less lowest. "
         "xcorr_daily (lag -30 to 30): correlation of the mean rate announced on a day with the return of "
-        "the day lag days later; negative lags: the return came first."
+        "the day lag days later; negative lags: the return came first. ..._lags60: with 60 Newey-West lags."
     ),
     grain="one statistic at one lag or decile, symbol and period",
     key=("venue", "symbol", "kind", "lag", "period"),
@@ -128,6 +139,9 @@ OUT_LEAD_LAG = Contract(
                 "decile_past3d",
                 "decile_contemporaneous",
                 "decile_future3d",
+                "decile_ends",
+                "decile_future3d_ends",
+                *(f"{kind}_lags{lags}" for kind in _ROBUST_KINDS for lags in (30, 60, 120, 250)),
             ),
         ),
         Column("lag", "int32", "days by which the return follows the rate; the decile; 0", low=-30, high=30),
@@ -156,9 +170,11 @@ OUT_PREDICTOR_RACE = Contract(
         "estimate is 1 - SSE / SSE of no change (the last announced rate); for predictors named a_vs_b it "
         "is 1 - SSE(a) / SSE(b). Predictors: last, ma3, ma9, ma21, ma90 (means over 24, 72, 168, 720 "
         "hours), premium_instant, premium_formula (through the venue's map), premium_window_{h}h_left and "
-        "premium_instant_{h}h_left (h hours before the payment). Schemes: direct (the predictor is the "
-        "forecast), expanding and rolling (365 days) least squares. OLS forecasts from the last rate nest "
-        "no change, for which Diebold-Mariano is conservative."
+        "premium_instant_{h}h_left (through the map, h hours before the payment: the average of the running "
+        "window so far, and its last sample). Schemes: direct (the predictor is the forecast), expanding and "
+        "rolling (365 days) least squares. se and interval are those of the mean difference in squared "
+        "errors, in units of the rival's mean: the interval has 0 where Diebold-Mariano does not reject. OLS "
+        "forecasts from the last rate nest no change, for which that test is conservative."
     ),
     grain="one target, predictor and scheme of one symbol and period",
     key=("venue", "symbol", "target", "predictor", "scheme", "period"),
@@ -190,7 +206,7 @@ OUT_PREDICTOR_RACE = Contract(
         RowCheck(
             "at_most_one",
             "R2 is at most 1",
-            lambda frame: frame["estimate"] <= 1.0,
+            lambda frame: (frame["estimate"] <= 1.0) & ~(frame["ci_high"] > 1.0),
             "squared errors cannot be negative: fix the estimator",
         ),
     ),

@@ -110,7 +110,7 @@ def out_fair_funding(
             about = {"base": base, "venue": venue, "symbol": symbol}
             funding = accrual_funding(core_funding_daily, venue, symbol)
             for name, rates in fair.items():
-                excess = funding - _on_days(rates, name, pd.DatetimeIndex(funding.index))
+                excess = funding - on_days(rates, name, pd.DatetimeIndex(funding.index))
                 rows += [about | row for row in _means(f"excess_over_{name}", excess, extra)]
             if venue == DELIVERY_VENUE and len(futures):
                 grid = core_funding_8h[
@@ -171,8 +171,11 @@ def pools_mean(series: dict[str, pd.Series], side: str) -> pd.Series | None:
     return pd.concat(protocols, axis=1).mean(axis=1).sort_index() if protocols else None
 
 
-def _on_days(rates: pd.Series, name: str, days: pd.DatetimeIndex) -> pd.Series:
-    """Dollar rates hold over weekends; what markets imply counts on the days it was traded."""
+def on_days(rates: pd.Series, name: str, days: pd.DatetimeIndex) -> pd.Series:
+    """A rate of :func:`fair_rates` on a contract's days.
+
+    Dollar rates hold over weekends; what markets imply counts on the days it was traded.
+    """
     return carried(rates, days) if name in ("dtb3", "dff") else rates.reindex(days)
 
 

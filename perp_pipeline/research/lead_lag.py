@@ -11,31 +11,43 @@ claim 15 are: past = P(t)/P(t-3d) - 1, contemporaneous = P(t+1)/P(t) - 1, future
 - ``decile``, lag 1 to 10: mean simple annual rate in a decile of the past 3-day return;
 - ``decile_past3d``, ``decile_contemporaneous``, ``decile_future3d``, lag 1 to 10: mean return in a decile
   of the rate. Equal rates share a decile (that of their middle rank): inside the flat zone some are empty;
+- ``decile_ends``, ``decile_future3d_ends``, lag 0: the highest decile's mean less the lowest's;
 - ``xcorr_daily``, lag -30 to 30: correlation of the mean rate announced on a day with the return of the day
-  ``lag`` days later; below zero the return came first.
+  ``lag`` days later; below zero the return came first;
+- with ``_lags120`` behind it (:data:`OTHER_LAGS`): the same with another bandwidth, of what claims judge.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from perp_pipeline.research.daily import by_period, every_day, funding_by_day_of
+from perp_pipeline.research.regressions import OTHER_LAGS
 from perp_pipeline.research.series import utc
 from perp_pipeline.research.statistics import (
     Array,
     Estimate,
     correlation_influence,
-    hac_correlation,
     hac_influence,
     hac_lags,
     persistent_lags,
 )
 
 KINDS = ("past3d", "contemporaneous", "future3d")
+ROBUST = (
+    "xcorr_daily",
+    "past3d",
+    "past3d_minus_contemporaneous",
+    "past3d_minus_future3d",
+    "decile_ends",
+    "decile_future3d_ends",
+)
+"""Kinds that are told with other bandwidths as well (xcorr_daily at lags -1 and 1)."""
+
 DAYS = 3
 MAX_LAG = 30
 LAGS = range(-MAX_LAG, MAX_LAG + 1)
@@ -80,9 +92,9 @@ def out_lead_lag(
         about = {"venue": venue, "symbol": symbol, "base": base}
         payments = payments.sort_values("announced_at")
         for period, part in by_period(event_frame(payments, prices[base]), extra).items():
-            rows += [about | {"period": period} | row for row in _event_rows(part)]
+            rows += [about | {"period": period} | row for row in _event_rows(part, _others(period))]
         for period, part in by_period(_daily_frame(payments, prices[base]), extra).items():
-            rows += [about | {"period": period} | row for row in _xcorr_rows(part)]
+            rows += [about | {"period": period} | row for row in _xcorr_rows(part, _others(period))]
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
@@ -148,7 +160,7 @@ def _daily_frame(payments: pd.DataFrame, prices: pd.Series) -> pd.DataFrame:
     return pd.DataFrame({"day": funding.index, "funding": funding.to_numpy()} | lagged)
 
 
-def _event_rows(frame: pd.DataFrame) -> Iterator[dict[str, Any]]:
+def _event_rows(frame: pd.DataFrame, others: Sequence[int]) -> Iterator[dict[str, Any]]:
     good = frame[np.isfinite(frame[["rate_annual", *KINDS]].to_numpy()).all(axis=1)]
     n = len(good)
     rate = good["rate_annual"].to_numpy()
@@ -158,14 +170,18 @@ def _event_rows(frame: pd.DataFrame) -> Iterator[dict[str, Any]]:
     window = {"window_start": utc(times[0]), "window_end": utc(times[-1])}
     per_day = float(good["per_day"].median())
     lags = min(max(hac_lags(n), round(_LAG_DAYS * per_day)), n // 3)
+    slow = max(lags, persistent_lags(rate))
     found = {kind: correlation_influence(rate, good[kind].to_numpy()) for kind in KINDS}
-    for kind, (rho, influence) in found.items():
-        yield window | {"kind": kind, "lag": 0} | vars(hac_influence(rho, influence, lags))
     past = found["past3d"]
     for other in KINDS[1:]:
-        gap = hac_influence(past[0] - found[other][0], past[1] - found[other][1], lags)
-        yield window | {"kind": f"past3d_minus_{other}", "lag": 0} | vars(gap)
-    slow = max(lags, persistent_lags(rate))
+        found[f"past3d_minus_{other}"] = (past[0] - found[other][0], past[1] - found[other][1])
+    used = dict.fromkeys(found, lags)
+    found["decile_ends"] = ends_influence(good["past3d"].to_numpy(), rate)
+    found["decile_future3d_ends"] = ends_influence(rate, good["future3d"].to_numpy())
+    used |= {"decile_ends": slow, "decile_future3d_ends": lags}
+    for kind, (value, influence) in found.items():
+        for name, own in _bandwidths(kind, used[kind], [lags for lags in others if lags <= n // 3]):
+            yield window | {"kind": name, "lag": 0} | vars(hac_influence(value, influence, own))
     tables = {"decile": (good["past3d"].to_numpy(), rate)}
     tables |= {f"decile_{kind}": (rate, good[kind].to_numpy()) for kind in KINDS}
     for kind, (sorted_by, averaged) in tables.items():
@@ -178,6 +194,35 @@ def _event_rows(frame: pd.DataFrame) -> Iterator[dict[str, Any]]:
                     | {"kind": kind, "lag": decile}
                     | vars(bucket_mean(averaged, inside, slow if kind == "decile" else lags))
                 )
+
+
+def ends_influence(sorted_by: Array, averaged: Array) -> tuple[float, Array]:
+    """Mean in the highest decile less the mean in the lowest, and each observation's influence on it.
+
+    Args:
+        sorted_by, averaged: (n,) in time order: deciles are of the first, means of the second.
+    """
+    bucket = deciles(sorted_by)
+    influence = np.zeros(len(averaged))
+    value = 0.0
+    for sign, end in ((1.0, bucket.max()), (-1.0, bucket.min())):
+        inside = bucket == end
+        mean = float(averaged[inside].mean())
+        value += sign * mean
+        influence += sign * np.where(inside, averaged - mean, 0.0) / inside.mean()
+    return value, influence
+
+
+def _others(period: str) -> Sequence[int]:
+    """Other bandwidths of a period; single years go without."""
+    return () if period.isdigit() else OTHER_LAGS
+
+
+def _bandwidths(kind: str, lags: int, others: Sequence[int]) -> Iterator[tuple[str, int]]:
+    """The kind with its own bandwidth, and its names with the others where claims judge it."""
+    yield kind, lags
+    if kind in ROBUST:
+        yield from ((f"{kind}_lags{other}", other) for other in others)
 
 
 def bucket_mean(values: Array, inside: Array, lags: int) -> Estimate:
@@ -193,7 +238,7 @@ def bucket_mean(values: Array, inside: Array, lags: int) -> Estimate:
     return Estimate(mean, found.se, found.ci_low, found.ci_high, int(inside.sum()), lags)
 
 
-def _xcorr_rows(frame: pd.DataFrame) -> Iterator[dict[str, Any]]:
+def _xcorr_rows(frame: pd.DataFrame, others: Sequence[int]) -> Iterator[dict[str, Any]]:
     funding = frame["funding"].to_numpy()
     days = frame["day"].to_numpy()
     for lag, returns in zip(LAGS, frame[list(LAGS)].to_numpy(dtype=np.float64).T, strict=True):
@@ -201,5 +246,8 @@ def _xcorr_rows(frame: pd.DataFrame) -> Iterator[dict[str, Any]]:
         if len(both) < MIN_ROWS or funding[both].std() == 0.0:
             continue
         window = {"window_start": utc(days[both[0]]), "window_end": utc(days[both[-1]])}
-        found = hac_correlation(funding[both], returns[both])
-        yield window | {"kind": "xcorr_daily", "lag": lag} | vars(found)
+        rho, influence = correlation_influence(funding[both], returns[both])
+        n = len(both)
+        more = [lags for lags in others if lags <= n // 3] if abs(lag) == 1 else []
+        for name, own in _bandwidths("xcorr_daily", hac_lags(n), more):
+            yield window | {"kind": name, "lag": lag} | vars(hac_influence(rho, influence, own))

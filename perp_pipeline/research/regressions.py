@@ -227,7 +227,7 @@ def _family(
         days = all_days[good]
         row = about | {"window_start": utc(days[0]), "window_end": utc(days[-1])}
         names = [SAME, PRIOR, *([LAGGED] if lagged else [])]
-        headline = horizon == HEADLINE_HORIZON and alignment == "accrual"
+        headline = horizon == HEADLINE_HORIZON and alignment in ("accrual", "settle-calendar")
         others = [lags for lags in OTHER_LAGS if lags <= len(table) // 3] if headline else []
         fits = ols_hac(table[:, 0], dict(zip(names, table[:, 1:].T, strict=True)), more_lags=others)
         spec = f"h{horizon}_{alignment}" + ("_lagged" if lagged else "")

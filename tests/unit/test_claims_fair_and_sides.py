@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pandas as pd
 import pytest
 
-from perp_pipeline.research.claims.model import Finding, Verdict, evaluate
+from perp_pipeline.research.claims import Finding, Verdict, evaluate
 from perp_pipeline.research.claims.register import find_claim
 
 Rows = Sequence[tuple[object, ...]]
@@ -38,7 +38,7 @@ def test_too_high_is_above_the_fair_rate(estimate: float, verdict: Verdict) -> N
     found = claim(9, fair=[("ETH", "dydx_v3", "excess_over_dtb3", estimate, 0.02)])
     assert found.verdict is verdict
     assert "three-month bill" in found.reason
-    assert "hyperliquid" in found.reason  # named as missing
+    assert "Hyperliquid" in found.reason  # named as missing
 
 
 def test_lending_rates_come_first_where_there_are_any() -> None:

@@ -11,6 +11,7 @@ from perp_pipeline.contracts.research import OUT_LEAD_LAG
 from perp_pipeline.research.lead_lag import (
     bucket_mean,
     deciles,
+    ends_influence,
     event_frame,
     hourly_prices,
     out_lead_lag,
@@ -115,3 +116,18 @@ def test_no_relation_is_found_where_there_is_none() -> None:
         row = pick(out_lead_lag(core_funding_payments=paid, core_spot_1h=spot), "past3d")
         held += row["ci_low"] <= 0.0 <= row["ci_high"]
     assert held >= 90, held
+
+
+def test_the_ends_of_a_decile_table_by_hand() -> None:
+    """Highest decile less lowest, with the Newey-West error of its two influences written out."""
+    rng = np.random.default_rng(4)
+    rate = rng.normal(size=400)
+    after = 0.3 * rate + rng.normal(size=400)
+    value, influence = ends_influence(rate, after)
+    order = np.argsort(rate)
+    low, high = order[:40], order[-40:]
+    assert value == pytest.approx(after[high].mean() - after[low].mean())
+    by_hand = np.zeros(400)
+    by_hand[high] = 10.0 * (after[high] - after[high].mean())
+    by_hand[low] = -10.0 * (after[low] - after[low].mean())
+    np.testing.assert_allclose(influence, by_hand)

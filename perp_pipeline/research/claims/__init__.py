@@ -6,7 +6,8 @@ To add a claim, write its compute function in the module of its chapter and a ro
 
 from __future__ import annotations
 
-from perp_pipeline.research.claims.model import Claim, Finding, Verdict, evaluate, verdict_of
+from perp_pipeline.research.claims.evaluation import evaluate
+from perp_pipeline.research.claims.model import Claim, Finding, Verdict, verdict_of
 from perp_pipeline.research.claims.register import (
     build_claims,
     explain,

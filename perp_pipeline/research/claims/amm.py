@@ -7,6 +7,7 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
+from perp_pipeline.research.claims.lacks import no_table
 from perp_pipeline.research.claims.model import (
     NEGATIVE,
     POSITIVE,
@@ -18,11 +19,21 @@ from perp_pipeline.research.claims.model import (
     Tables,
     value,
 )
-from perp_pipeline.research.claims.reading import estimate_part, gather, mean_of, row_part, rows_in, sum_part
+from perp_pipeline.research.claims.reading import (
+    estimate_part,
+    gather,
+    mean_part,
+    row_part,
+    rows_in,
+    sum_part,
+)
 from perp_pipeline.research.statistics import Array, hac_influence
 from perp_pipeline.theory.constant_product import Position, loss_to_holding, profit
 
 ETH_USDC_5BP = "0x88e6a0c2ddd26feeb64f039a2c41296fcb3f5640"
+COLUMNS = {"pnl_usd": "profit", "fees_usd": "fees", "convexity_flow_usd": "convexity"}
+"""Columns of core_amm_pool_day in words."""
+
 ETH_USDC_V2 = "0xb4e16d0168e52d35cacd2c6185b44281ec28c9dc"
 
 
@@ -57,11 +68,11 @@ def near_zero(tables: Tables, period: str) -> Answer:
     """Profit over volume of every pool in the lake, each over its whole history; published as about zero."""
     frame = tables.get("out_amm_profit_per_volume")
     if frame is None or frame.empty:
-        raise MissingData("out_amm_profit_per_volume is not in the lake")
+        raise MissingData(no_table("out_amm_profit_per_volume"))
     wanted = (frame["numeraire"] == "USD") & (frame["mark"] == "1d") & (frame["period"] == period)
     pools = sorted(frame.loc[wanted, "pool"].unique())
     if not pools:
-        raise MissingData(f"out_amm_profit_per_volume has no pool in USD, marked daily, over {period}")
+        raise MissingData(f"days of pools with prices in dollars in {period}")
     return Answer(tuple(_per_volume(tables, f"pool {pool[:8]}", period, value(0.0), pool) for pool in pools))
 
 
@@ -77,11 +88,11 @@ def dollars_a_day(tables: Tables, period: str) -> Answer:
         days = _pool_days(tables, period, ETH_USDC_5BP)
         known = days.loc[np.isfinite(days[column].to_numpy(dtype=np.float64))]
         if known.empty:
-            raise MissingData(f"core_amm_pool_day has no {column} in {period}")
-        return estimate_part(
-            column.removesuffix("_usd"),
+            raise MissingData(f"days of the ETH-USDC pool with prices in dollars in {period}")
+        return mean_part(
+            COLUMNS[column],
             "USD a day",
-            mean_of(known[column]),
+            known[column],
             known["day"].to_numpy(dtype="datetime64[us]"),
             value(published),
         )
@@ -129,7 +140,7 @@ def wins_and_losses(tables: Tables, period: str) -> Answer:
     good = np.isfinite(profit_usd)
     profit_usd, stamps = profit_usd[good], stamps[good]
     if not ((profit_usd > 0).any() and (profit_usd < 0).any()):
-        raise MissingData(f"core_amm_pool_day has no gains and losses of {ETH_USDC_5BP} in {period}")
+        raise MissingData(f"days of the ETH-USDC pool with gains and with losses in {period}")
     gain, loss = profit_usd > 0, profit_usd < 0
     mean_gain, mean_loss = float(profit_usd[gain].mean()), float(-profit_usd[loss].mean())
     # Influence of a day on a mean over the days of one kind: its departure, over the share of such days.
@@ -137,10 +148,15 @@ def wins_and_losses(tables: Tables, period: str) -> Answer:
     larger = hac_influence(mean_loss - mean_gain, influence)
     return Answer(
         (
+            mean_part("share of winning days", "share", gain.astype(np.float64), stamps, value(2.0 / 3.0)),
             estimate_part(
-                "share of winning days", "share", mean_of(gain.astype(np.float64)), stamps, value(2.0 / 3.0)
+                "mean loss less mean gain",
+                "USD a day",
+                larger,
+                stamps,
+                POSITIVE,
+                again=lambda lags: hac_influence(mean_loss - mean_gain, influence, lags),
             ),
-            estimate_part("mean loss less mean gain", "USD a day", larger, stamps, POSITIVE),
         )
     )
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
+import pandas as pd
 
 from perp_pipeline.research.averages import at_default
 from perp_pipeline.research.claims.model import (
@@ -20,17 +22,23 @@ from perp_pipeline.research.claims.model import (
 )
 from perp_pipeline.research.claims.reading import (
     attempt,
-    estimate_part,
     fact_part,
     gather,
-    mean_of,
+    lag_variants,
+    listing,
+    mean_part,
+    no_curve,
     row_part,
+    rows,
     rows_in,
     series_of,
     sum_part,
 )
-from perp_pipeline.research.series import COMPLETE
+from perp_pipeline.research.daily import accrual_funding, main_symbols
+from perp_pipeline.research.fair_funding import fair_rates, on_days
+from perp_pipeline.research.series import COMPLETE, bounds
 from perp_pipeline.research.spreads import common_days
+from perp_pipeline.research.statistics import hac_mean
 from perp_pipeline.theory.carry import fair_funding
 from perp_pipeline.theory.funding_map import BINANCE, annual_from_8h
 
@@ -44,7 +52,8 @@ Side = tuple[str, str, str]
 
 
 def _spread(tables: Tables, a: Side, b: Side, period: str, label: str, expected: Within | None) -> Part:
-    return row_part(
+    """A row of out_venue_spreads; a judged one with its variants by lags, from the daily rates."""
+    part = row_part(
         tables,
         "out_venue_spreads",
         label,
@@ -58,6 +67,17 @@ def _spread(tables: Tables, a: Side, b: Side, period: str, label: str, expected:
         method_b=b[2],
         period=period,
     )
+    if expected is None:
+        return part
+    try:
+        sides = series_of(tables, *a, period), series_of(tables, *b, period)
+    except MissingData:
+        return part
+    days, first, second = common_days(*sides)
+    gap = first - second
+    if len(days) != part.n:
+        return part
+    return replace(part, variants=lag_variants(part, lambda lags: hac_mean(gap, lags), days))
 
 
 def binance_gap(tables: Tables, period: str) -> Answer:
@@ -69,8 +89,10 @@ def binance_gap(tables: Tables, period: str) -> Answer:
     ten = value(0.10)
     return gather(
         lambda: _spread(tables, BINANCE_BTC, BITMEX_BTC, period, "Binance minus BitMEX", ten),
-        lambda: _spread(tables, BINANCE_BTC, CME_X12, period, "Binance minus CME (calendar_x12)", ten),
-        lambda: _spread(tables, BINANCE_BTC, CME_CALENDAR, period, "Binance minus CME (calendar)", None),
+        lambda: _spread(tables, BINANCE_BTC, CME_X12, period, "Binance minus CME (times 12)", ten),
+        lambda: _spread(
+            tables, BINANCE_BTC, CME_CALENDAR, period, "Binance minus CME (by calendar days)", None
+        ),
     )
 
 
@@ -84,12 +106,12 @@ def cme_times_twelve(tables: Tables, period: str) -> Answer:
     exact = series_of(tables, *CME_CALENDAR, period)
     days, x12, calendar = common_days(rough, exact)
     if len(days) == 0:
-        raise MissingData(f"core_cme_implied has no day with both methods in {period}")
+        raise MissingData(f"days with CME-implied rates by both methods in {period}")
     gap = x12 - calendar
     return Answer(
         (
-            estimate_part("calendar_x12 minus calendar", "fraction a year", mean_of(gap), days, value(0.0)),
-            estimate_part("mean absolute error", "fraction a year", mean_of(np.abs(gap)), days),
+            mean_part("times 12 minus by calendar days", "fraction a year", gap, days, value(0.0)),
+            mean_part("mean absolute error", "fraction a year", np.abs(gap), days),
         ),
         note=(
             f"Times 12 shows {100 * 12 * 28 / 365:.0f} % of the rate where deliveries are 28 days apart and "
@@ -116,13 +138,14 @@ def modal_rate(tables: Tables, period: str) -> Answer:
     daily = daily[daily["coverage"] >= COMPLETE]
     days = daily["day"].to_numpy(dtype="datetime64[us]")
     mode = float(daily["rate_day"].round(5).mode().iloc[0])
-    parts = [fact_part("modal daily rate", "fraction a day", mode, days, len(days), value(0.0003))]
+    mode_part = fact_part("modal daily rate", "fraction a day", mode, days, len(days), value(0.0003))
+    parts = [replace(mode_part, listed_from=listing(venue, symbol))]
     missing: tuple[str, ...] = ()
     try:
         paid = rows_in(tables, "core_funding_payments", "paid_at", period, venue=venue, symbol=symbol)
         default = at_default(paid["rate"], paid["interval_hours"]).to_numpy(dtype=np.float64)
         paid_days = paid["paid_at"].dt.tz_localize(None).to_numpy(dtype="datetime64[us]")
-        parts.append(estimate_part("payments exactly at the default", "share", mean_of(default), paid_days))
+        parts.append(mean_part("payments exactly at the default", "share", default, paid_days))
     except MissingData as lack:
         missing = (str(lack),)
     low, high = BINANCE.premiums(BINANCE.interest)
@@ -157,9 +180,36 @@ def fair_rate(tables: Tables, period: str) -> Answer:
 def _fair(
     tables: Tables, label: str, method: str, period: str, expected: Expected | None = None, *, venue: str
 ) -> Part:
-    """A row of out_fair_funding on ETH."""
+    """A row of out_fair_funding on ETH; a judged one with its variants by lags, from the daily rates."""
     where = {"base": "ETH", "venue": venue, "method": method, "period": period}
-    return row_part(tables, "out_fair_funding", label, "fraction a year", expected, **where)
+    part = row_part(tables, "out_fair_funding", label, "fraction a year", expected, **where)
+    if expected is None:
+        return part
+    try:
+        excess = _excess(tables, venue, method.removeprefix("excess_over_"), period)
+    except MissingData:
+        return part
+    if len(excess) != part.n:
+        return part
+    days = excess.index.to_numpy(dtype="datetime64[us]")
+    return replace(part, variants=lag_variants(part, lambda lags: hac_mean(excess, lags), days))
+
+
+def _excess(tables: Tables, venue: str, name: str, period: str) -> pd.Series:
+    """Daily ETH funding of a venue's main contract less a fair rate, inside a period.
+
+    Raises:
+        MissingData: the lake lacks one of the two.
+    """
+    funding = rows(tables, "core_funding_daily", venue=venue, base="ETH")
+    reference = rows(tables, "core_reference_rates")
+    rates = fair_rates("ETH", reference, no_curve(), pd.DataFrame()).get(name)
+    chosen = main_symbols(funding)
+    if rates is None or chosen.empty:
+        raise MissingData(f"days of {venue} ETH funding and its fair rate in {period}")
+    rate = accrual_funding(funding, venue, str(chosen["symbol"].iloc[0]))
+    excess = (rate - on_days(rates, name, pd.DatetimeIndex(rate.index))).dropna()
+    return excess[bounds(excess.index.to_numpy(dtype="datetime64[us]"), period)]
 
 
 def above_fair(tables: Tables, period: str) -> Answer:
@@ -172,7 +222,7 @@ def above_fair(tables: Tables, period: str) -> Answer:
 
     def excess(venue: str) -> Part:
         try:
-            label = f"{venue} ETH funding minus USDC less ETH lending"
+            label = f"{venue} ETH funding minus the fair rate from lending"
             return _fair(tables, label, "excess_over_lending", period, POSITIVE, venue=venue)
         except MissingData:
             label = f"{venue} ETH funding minus the three-month bill"
@@ -199,7 +249,7 @@ CLAIMS = (
         "fraction a year",
         B_WINDOW,
         binance_gap,
-        ("out_venue_spreads",),
+        ("out_venue_spreads", "core_funding_daily", "core_cme_implied"),
     ),
     Claim(
         2,
@@ -251,6 +301,6 @@ CLAIMS = (
         "fraction a year",
         "all",
         above_fair,
-        ("out_fair_funding",),
+        ("out_fair_funding", "core_funding_daily", "core_reference_rates"),
     ),
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -19,10 +20,12 @@ from perp_pipeline.research.claims.model import (
     Within,
 )
 from perp_pipeline.research.claims.reading import (
+    both_listed,
     estimate_part,
     fact_part,
     gather,
-    mean_of,
+    listing,
+    mean_part,
     row_part,
     rows,
     rows_in,
@@ -31,11 +34,20 @@ from perp_pipeline.research.claims.reading import (
 from perp_pipeline.research.periods import slice_period
 from perp_pipeline.research.series import COMPLETE, RateSeries
 from perp_pipeline.research.spreads import common_days
-from perp_pipeline.research.statistics import hac_correlation, hac_influence, hac_skewness, persistent_lags
+from perp_pipeline.research.statistics import (
+    Estimate,
+    hac_correlation,
+    hac_influence,
+    hac_skewness,
+    persistent_lags,
+)
 
 HIGH_CORRELATION = 0.5
 LARGE_GAP = 0.10
 OFTEN = 0.10
+BOUND = 0.02
+RATES = {"DTB3": "the three-month bill", "DFF": "the federal funds rate"}
+"""Dollar rates of claim 11."""
 
 
 def spikes(tables: Tables, period: str) -> Answer:
@@ -52,7 +64,7 @@ def spikes(tables: Tables, period: str) -> Answer:
         first = pd.to_datetime(months["month"]).rename("first")
         months = slice_period(months.assign(first=first), "first", period)
         if months.empty:
-            raise MissingData(f"out_funding_monthly has no month of {venue} {symbol} in {period}")
+            raise MissingData(f"monthly averages of Binance {symbol} in {period}")
         top = months.loc[months["estimate"].idxmax()]
         label = f"highest month ({top['month']})"
         expected = Within(0.50, 1.00)
@@ -66,10 +78,9 @@ def spikes(tables: Tables, period: str) -> Answer:
         both = RateSeries("perps", "BTC", "BTC", "funding", days, (binance + bitmex) / 2.0)
         days, perp, cme = common_days(both, series_of(tables, *CME_X12, february))
         if len(days) == 0:
-            raise MissingData(f"no common day of perps and cme in {february}")
-        gap = mean_of(perp - cme)
+            raise MissingData(f"days with both perps and CME in {february}")
         label = f"perps minus CME, {february}"
-        part = estimate_part(label, "fraction a year", gap, days, Beyond(0.50))
+        part = mean_part(label, "fraction a year", perp - cme, days, Beyond(0.50))
         return replace(part, period=february)
 
     return gather(highest, perps_less_cme)
@@ -89,21 +100,30 @@ def below_zero(tables: Tables, period: str) -> Answer:
     skew_a, psi_a = hac_skewness(binance, persistent_lags(binance))
     skew_b, psi_b = hac_skewness(bitmex, persistent_lags(bitmex))
     influence = np.sign(skew_a.estimate) * psi_a - np.sign(skew_b.estimate) * psi_b
-    more_skewed = hac_influence(
-        abs(skew_a.estimate) - abs(skew_b.estimate), influence, persistent_lags(influence)
-    )
+
+    def skewer(lags: int) -> Estimate:
+        return hac_influence(abs(skew_a.estimate) - abs(skew_b.estimate), influence, lags)
+
     return Answer(
         (
-            estimate_part(
+            mean_part(
                 "share of days below zero, BitMEX minus Binance",
                 "share",
-                mean_of(negative_b - negative_a),
+                negative_b - negative_a,
                 days,
                 POSITIVE,
+                listed_from=both_listed(listing(*BINANCE_BTC[:2]), listing(*BITMEX_BTC[:2])),
             ),
-            estimate_part("Binance below zero", "share", mean_of(negative_a), days),
-            estimate_part("BitMEX below zero", "share", mean_of(negative_b), days),
-            estimate_part("absolute skewness, Binance minus BitMEX", "1", more_skewed, days, POSITIVE),
+            mean_part("Binance below zero", "share", negative_a, days),
+            mean_part("BitMEX below zero", "share", negative_b, days),
+            estimate_part(
+                "absolute skewness, Binance minus BitMEX",
+                "1",
+                skewer(persistent_lags(influence)),
+                days,
+                POSITIVE,
+                again=skewer,
+            ),
             estimate_part("skewness of Binance", "1", skew_a, days),
             estimate_part("skewness of BitMEX", "1", skew_b, days),
         )
@@ -122,13 +142,18 @@ def correlated_with_gaps(tables: Tables, period: str) -> Answer:
         if len(days) < 8:
             raise MissingData(f"8 common days of {a[0]} and {b[0]} in {period}")
         name = f"{a[0]} and {b[0]}"
-        gap = mean_of(np.abs(first - second))
+        listed = both_listed(listing(*a[:2]), listing(*b[:2]))
+
+        def together(lags: int) -> Estimate:
+            return hac_correlation(first, second, lags)
+
         lags = max(persistent_lags(first), persistent_lags(second))
-        together = hac_correlation(first, second, lags)
-        return (
-            estimate_part(f"correlation of {name}", "1", together, days, Beyond(HIGH_CORRELATION)),
-            estimate_part(f"mean gap of {name}", "fraction a year", gap, days, Beyond(LARGE_GAP)),
+        high = Beyond(HIGH_CORRELATION)
+        correlation = estimate_part(
+            f"correlation of {name}", "1", together(lags), days, high, again=together, listed_from=listed
         )
+        gap, large = np.abs(first - second), Beyond(LARGE_GAP)
+        return correlation, mean_part(f"mean gap of {name}", "fraction a year", gap, days, large)
 
     found: list[Part] = []
     missing: dict[str, None] = {}
@@ -155,23 +180,21 @@ def often_above_half(tables: Tables, period: str) -> Answer:
     daily = rows_in(tables, "core_funding_daily", "day", period, base=["BTC", "ETH"])
     daily = daily[daily["coverage"] >= COMPLETE]
     if daily.empty:
-        raise MissingData(f"core_funding_daily has no complete day of BTC and ETH in {period}")
+        raise MissingData(f"complete days of BTC and ETH funding in {period}")
     by_day = (daily["rate_annual"] > 0.5).astype("float64").groupby(daily["day"]).mean().sort_index()
     days = by_day.index.to_numpy(dtype="datetime64[us]")
     parts = [
-        estimate_part(
-            "BTC and ETH perps above 50 %", "share", mean_of(by_day.to_numpy()), days, Beyond(OFTEN)
-        )
+        mean_part("BTC and ETH perps above 50 %", "share", by_day.to_numpy(), days, Beyond(OFTEN)),
     ]
     for symbol in ("BTCUSDT", "ETHUSDT"):
         own = daily[(daily["venue"] == "binance") & (daily["symbol"] == symbol)]
         if len(own):
             above = (own["rate_annual"] > 0.5).to_numpy(dtype=np.float64)
             parts.append(
-                estimate_part(
+                mean_part(
                     f"Binance {symbol} above 50 %",
                     "share",
-                    mean_of(above),
+                    above,
                     own["day"].to_numpy(dtype="datetime64[us]"),
                 )
             )
@@ -183,23 +206,35 @@ def often_above_half(tables: Tables, period: str) -> Answer:
 def dollar_rates(tables: Tables, period: str) -> Answer:
     """The highest of the three-month bill (DTB3) and the federal funds rate (DFF) on any day of the window.
 
-    A recorded maximum, without sampling error. The averages of both are shown.
+    A recorded maximum, without sampling error. The share of days above 2 % and both averages are shown.
     """
 
     def highest() -> Part:
-        both = rows_in(tables, "core_reference_rates", "day", period, series=["DTB3", "DFF"])
+        both = rows_in(tables, "core_reference_rates", "day", period, series=list(RATES))
         top = both.loc[both["rate_annual"].idxmax()]
         days = both["day"].to_numpy(dtype="datetime64[us]")
-        label = f"highest dollar rate ({top['series']}, {top['day']:%Y-%m-%d})"
-        expected = Within(0.0, 0.02)
+        label = f"highest dollar rate ({RATES[str(top['series'])]}, on {top['day']:%Y-%m-%d})"
+        expected = Within(0.0, BOUND)
         return fact_part(label, "fraction a year", float(top["rate_annual"]), days, len(both), expected)
 
     def average(series: str) -> Part:
         own = rows_in(tables, "core_reference_rates", "day", period, series=series)
         days = own["day"].to_numpy(dtype="datetime64[us]")
-        return estimate_part(f"average of {series}", "fraction a year", mean_of(own["rate_annual"]), days)
+        return mean_part(f"average of {RATES[series]}", "fraction a year", own["rate_annual"], days)
 
-    return gather(highest, lambda: average("DTB3"), lambda: average("DFF"))
+    def days_above() -> Part:
+        """Days on which one of the two is above the published bound."""
+        both = rows_in(tables, "core_reference_rates", "day", period, series=list(RATES))
+        above = both.groupby("day")["rate_annual"].max() > BOUND
+        days = above.index.to_numpy(dtype="datetime64[us]")
+        return fact_part(f"days above {100 * BOUND:.0f} %", "share", float(above.mean()), days, len(days))
+
+    return gather(
+        highest,
+        days_above,
+        *(partial(average, series) for series in RATES),
+        note="At most is read of every day: one day above the bound contradicts it, whatever the average.",
+    )
 
 
 CLAIMS = (

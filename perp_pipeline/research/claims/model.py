@@ -5,18 +5,13 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 
 import pandas as pd
 
-from perp_pipeline.research.periods import parse_period
-
 Tables = Mapping[str, pd.DataFrame]
 """Tables of the lake by name; those that the lake lacks are absent or empty."""
-
-LATE = pd.Timedelta(days=7)
-"""Data that start or end within a week of the window's bounds cover it."""
 
 
 class Verdict(StrEnum):
@@ -83,6 +78,7 @@ class Part:
         se: NaN where it is unknown, 0 where the value is exact.
         expected: what was published about this number; None for a number that is only shown.
         period: the period that the number is about, where it is not the claim's.
+        listed_from: when what it is about began to exist: a window before it is covered from then on.
         variants: the same number by other admissible lags, sources or definitions. They are never judged
             for the claim; the reason says what the verdict would be by them.
     """
@@ -98,6 +94,7 @@ class Part:
     window_end: pd.Timestamp | None = None
     expected: Expected | None = None
     period: str | None = None
+    listed_from: pd.Timestamp | None = None
     variants: tuple[Part, ...] = ()
 
 
@@ -219,51 +216,7 @@ def combined(verdicts: Sequence[Verdict | None]) -> Verdict:
     return Verdict.NO_DATA
 
 
-def evaluate(claim: Claim, tables: Tables, window: str | None = None) -> Finding:
-    """Compute a claim over its own window, or over another."""
-    period = window or claim.window
-    try:
-        answer = claim.compute(tables, period)
-    except MissingData as missing:
-        return Finding(
-            math.nan,
-            math.nan,
-            math.nan,
-            math.nan,
-            0,
-            None,
-            None,
-            Verdict.NO_DATA,
-            claim.origin,
-            f"Missing: {missing}.",
-            claim.unit,
-        )
-    head = answer.parts[0]
-    verdicts = [verdict_of(part) for part in answer.parts]
-    sentences = [_sentence(part, verdict) for part, verdict in zip(answer.parts, verdicts, strict=True)]
-    judged = [part for part in answer.parts if part.expected is not None] or answer.parts
-    short = dict.fromkeys(text for part in judged if (text := _short_of(part, period)))
-    missing_text = [f"Missing: {text}." for text in answer.missing]
-    verdict = combined(verdicts)
-    if verdict is Verdict.NO_DATA and any(part.expected is not None for part in answer.parts):
-        missing_text.append("Missing: 8 or more observations to judge by.")
-    return Finding(
-        head.estimate,
-        head.se,
-        head.ci_low,
-        head.ci_high,
-        head.n,
-        head.window_start,
-        head.window_end,
-        verdict,
-        claim.origin,
-        " ".join([*sentences, *([answer.note] if answer.note else []), *short, *missing_text]),
-        head.unit,
-        answer.parts,
-    )
-
-
-_FORMATS: dict[str, tuple[float, str, str]] = {
+FORMATS: dict[str, tuple[float, str, str]] = {
     "fraction a year": (100.0, ".2f", " % a year"),
     "fraction a day": (100.0, ".3f", " % a day"),
     "fraction per 8 h": (100.0, ".4f", " % per 8 h"),
@@ -277,59 +230,10 @@ _FORMATS: dict[str, tuple[float, str, str]] = {
 }
 """Unit of a part: factor, number format and suffix for people."""
 
-UNITS = tuple(_FORMATS)
+UNITS = tuple(FORMATS)
 
 
 def readable(number: float, unit: str) -> str:
     """A number with its unit, for people."""
-    factor, form, suffix = _FORMATS[unit]
+    factor, form, suffix = FORMATS[unit]
     return f"{factor * number:{form}}{suffix}"
-
-
-def _sentence(part: Part, verdict: Verdict | None) -> str:
-    factor, form, _ = _FORMATS[part.unit]
-    text = f"{part.label}: {readable(part.estimate, part.unit)}"
-    if part.se > 0:
-        text += f" (95 %: {factor * part.ci_low:{form}} to {factor * part.ci_high:{form}})"
-    if verdict is not None:
-        text += f" [{verdict}{', on the other side of the bound' if _undecided(part, verdict) else ''}]"
-    return f"{text}{_by_other_routes(part, verdict)}."
-
-
-def _by_other_routes(part: Part, verdict: Verdict | None) -> str:
-    """What the variants of a judged number say: the same, or which of them would change its verdict."""
-    if not part.variants or verdict is None:
-        return ""
-    others = [(other, verdict_of(replace(other, expected=part.expected))) for other in part.variants]
-    changed = [
-        f"{other.label}: {readable(other.estimate, other.unit)} [{by_it}]"
-        for other, by_it in others
-        if by_it is not None and by_it is not verdict
-    ]
-    if changed:
-        return f"; hangs on it: {', '.join(changed)}"
-    return f"; the same by {', '.join(other.label for other, _ in others)}"
-
-
-def _undecided(part: Part, verdict: Verdict) -> bool:
-    """The estimate is on the wrong side of a published bound, the interval on both."""
-    expected = part.expected
-    if verdict is not Verdict.WEAK or not isinstance(expected, Beyond):
-        return False
-    return part.estimate < expected.bound if expected.above else part.estimate > expected.bound
-
-
-def _short_of(part: Part, period: str) -> str:
-    """Says so where the data do not cover the window."""
-    period = part.period or period
-    span = parse_period(period)
-    if span is None or part.window_start is None or part.window_end is None:
-        return ""
-    late = part.window_start > pd.Timestamp(span.start) + LATE
-    early = part.window_end < pd.Timestamp(span.end) - LATE
-    if not (late or early):
-        return ""
-    return (
-        f"The data for this reach from {part.window_start:%Y-%m-%d} to {part.window_end:%Y-%m-%d}, "
-        f"not all of {period}."
-    )

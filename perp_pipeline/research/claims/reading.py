@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from perp_pipeline.research.claims.lacks import no_rows, no_table
 from perp_pipeline.research.claims.model import Answer, Expected, MissingData, Part, Printed, Tables
 from perp_pipeline.research.periods import slice_period
+from perp_pipeline.research.regressions import OTHER_LAGS
 from perp_pipeline.research.series import RateSeries, bounds, daily_rates, rate_series, utc
 from perp_pipeline.research.statistics import Estimate, hac_mean, persistent_lags
+from perp_pipeline.sources.universe import load_universe
 
 Days = npt.NDArray[np.datetime64]
+Again = Callable[[int], Estimate]
+"""The same estimate with so many lags."""
 
 
 def rows(tables: Tables, table: str, **where: Any) -> pd.DataFrame:
@@ -25,15 +32,15 @@ def rows(tables: Tables, table: str, **where: Any) -> pd.DataFrame:
     """
     frame = tables.get(table)
     if frame is None or frame.empty:
-        raise MissingData(f"{table} is not in the lake")
+        raise MissingData(no_table(table))
     unknown = [column for column in where if column not in frame.columns]
     if unknown:
-        raise MissingData(f"{table} has no column {', '.join(unknown)}")
+        raise MissingData(no_rows(table, where))
     keep = np.ones(len(frame), dtype=bool)
     for column, wanted in where.items():
         keep &= frame[column].isin(wanted if isinstance(wanted, list) else [wanted]).to_numpy(dtype=bool)
     if not keep.any():
-        raise MissingData(f"{table} has no rows of {_text(where)}")
+        raise MissingData(no_rows(table, where))
     return frame[keep]
 
 
@@ -41,7 +48,7 @@ def rows_in(tables: Tables, table: str, time: str, period: str, **where: Any) ->
     """The same, and inside a period of the column ``time``; sorted by it."""
     found = slice_period(rows(tables, table, **where), time, period)
     if found.empty:
-        raise MissingData(f"{table} has no rows of {_text(where)} in {period}")
+        raise MissingData(no_rows(table, where, period))
     return found.sort_values(time)
 
 
@@ -60,7 +67,7 @@ def row_part(
     """
     found = rows(tables, table, **where)
     if len(found) > 1:
-        raise MissingData(f"{table} has {len(found)} rows of {_text(where)} where one is meant")
+        raise MissingData(f"one row of {no_rows(table, where)}, where there are {len(found)}")
     row = found.iloc[0]
     return Part(
         label=label,
@@ -73,13 +80,81 @@ def row_part(
         window_start=row["window_start"],
         window_end=row["window_end"],
         expected=expected,
+        listed_from=_listed(where),
     )
 
 
+def lag_rows(part: Part, row: Callable[[int], Part]) -> Part:
+    """A judged part with its variants from rows of a table at other lags, as far as the table has them."""
+
+    def at(lags: int) -> Part:
+        return replace(row(lags), label=f"{lags} lags")
+
+    found, _ = attempt(*(partial(at, lags) for lags in OTHER_LAGS))
+    return replace(part, variants=(*part.variants, *found))
+
+
 def estimate_part(
-    label: str, unit: str, estimate: Estimate, days: Days, expected: Expected | None = None
+    label: str,
+    unit: str,
+    estimate: Estimate,
+    days: Days,
+    expected: Expected | None = None,
+    *,
+    again: Again | None = None,
+    listed_from: pd.Timestamp | None = None,
 ) -> Part:
-    """A part from an estimate over ascending naive UTC days."""
+    """A part from an estimate over ascending naive UTC days.
+
+    Args:
+        again: the estimate at other lags; a judged part gets a variant at each of OTHER_LAGS that the
+            sample is long enough for.
+        listed_from: see :class:`Part`.
+    """
+    part = _estimate_part(label, unit, estimate, days, expected, listed_from)
+    if again is None or expected is None:
+        return part
+    return replace(part, variants=lag_variants(part, again, days))
+
+
+def lag_variants(part: Part, again: Again, days: Days) -> tuple[Part, ...]:
+    """The part at each of OTHER_LAGS that its sample is three times as long as."""
+    return tuple(
+        _estimate_part(f"{lags} lags", part.unit, again(lags), days, None, None)
+        for lags in OTHER_LAGS
+        if lags <= part.n // 3
+    )
+
+
+def mean_part(
+    label: str,
+    unit: str,
+    values: npt.ArrayLike,
+    days: Days,
+    expected: Expected | None = None,
+    *,
+    listed_from: pd.Timestamp | None = None,
+) -> Part:
+    """A part that is the mean of values over ascending naive UTC days, with its variants by lags."""
+    return estimate_part(
+        label,
+        unit,
+        mean_of(values),
+        days,
+        expected,
+        again=lambda lags: hac_mean(values, lags),
+        listed_from=listed_from,
+    )
+
+
+def _estimate_part(
+    label: str,
+    unit: str,
+    estimate: Estimate,
+    days: Days,
+    expected: Expected | None,
+    listed_from: pd.Timestamp | None,
+) -> Part:
     return Part(
         label=label,
         unit=unit,
@@ -91,7 +166,40 @@ def estimate_part(
         window_start=utc(days[0]),
         window_end=utc(days[-1]),
         expected=expected,
+        listed_from=listed_from,
     )
+
+
+def listing(venue: str, symbol: str = "", base: str = "") -> pd.Timestamp | None:
+    """Day of the first payment of a contract, or of a venue's first contract on a base; None if unknown."""
+    starts = [
+        start
+        for (place, name, asset), start in _listings().items()
+        if place == venue and (name == symbol if symbol else asset == base)
+    ]
+    return min(starts, default=None)
+
+
+def both_listed(*starts: pd.Timestamp | None) -> pd.Timestamp | None:
+    """The day from which all of several series exist."""
+    return max((start for start in starts if start is not None), default=None)
+
+
+@cache
+def _listings() -> Mapping[tuple[str, str, str], pd.Timestamp]:
+    return {
+        (entry.venue, entry.symbol, entry.base): pd.Timestamp(entry.listed_from).normalize()
+        for entry in load_universe().instruments
+    }
+
+
+def _listed(where: Mapping[str, Any]) -> pd.Timestamp | None:
+    if "venue_a" in where:
+        sides = [(where[f"venue_{side}"], where.get(f"symbol_{side}", "")) for side in "ab"]
+        return both_listed(*(listing(venue, symbol) for venue, symbol in sides))
+    if "venue" in where and ("symbol" in where or "base" in where):
+        return listing(str(where["venue"]), str(where.get("symbol", "")), str(where.get("base", "")))
+    return None
 
 
 def fact_part(
@@ -144,7 +252,7 @@ def series_of(tables: Tables, venue: str, symbol: str, method: str, period: str)
         funding = _no_funding()
     else:
         funding = rows_in(tables, "core_funding_daily", "day", period, venue=venue, symbol=symbol)
-        implied = _no_curve()
+        implied = no_curve()
     for series in rate_series(daily_rates(funding, implied)):
         return series
     raise MissingData(f"no complete day of {venue} {symbol} in {period}")
@@ -171,7 +279,8 @@ def _no_funding() -> pd.DataFrame:
     )
 
 
-def _no_curve() -> pd.DataFrame:
+def no_curve() -> pd.DataFrame:
+    """core_cme_implied without rows."""
     return pd.DataFrame(
         {
             "product": pd.Series(dtype="str"),
@@ -180,7 +289,3 @@ def _no_curve() -> pd.DataFrame:
             "rate_annual": pd.Series(dtype="float64"),
         }
     )
-
-
-def _text(where: dict[str, Any]) -> str:
-    return ", ".join(f"{column}={wanted}" for column, wanted in where.items()) or "any kind"

@@ -20,7 +20,8 @@ from perp_pipeline.research.claims import (
     sides,
     theory,
 )
-from perp_pipeline.research.claims.model import Claim, Tables, evaluate
+from perp_pipeline.research.claims.evaluation import evaluate
+from perp_pipeline.research.claims.model import Claim, Tables
 
 CHAPTERS = (averages, episodes, returns, prediction, premium, precision, quanto, theory, amm, sides)
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import numpy as np
-import pandas as pd
+from dataclasses import replace
+from functools import partial
 
 from perp_pipeline.research.claims.averages import B_WINDOW
 from perp_pipeline.research.claims.model import (
@@ -18,27 +18,33 @@ from perp_pipeline.research.claims.model import (
     Within,
     value,
 )
-from perp_pipeline.research.claims.reading import estimate_part, gather, mean_of, row_part, rows_in
+from perp_pipeline.research.claims.reading import gather, lag_rows, mean_part, row_part, rows_in
+from perp_pipeline.research.regressions import HORIZONS
+from perp_pipeline.research.series import utc
+from perp_pipeline.research.volatility import monthly_volatility
 
 A_WINDOW = "2019-01..2024-05"
 HEADLINE = "h30_accrual"
 
 
 def _slope(
-    tables: Tables, venue: str, base: str, spec: str, term: str, period: str, expected: Expected | None
+    tables: Tables,
+    label: str,
+    venue: str,
+    base: str,
+    spec: str,
+    term: str,
+    period: str,
+    expected: Expected | None = None,
 ) -> Part:
-    return row_part(
-        tables,
-        "out_regressions",
-        f"{venue} {base}, {term} ({spec})",
-        "1",
-        expected,
-        venue=venue,
-        base=base,
-        spec=spec,
-        term=term,
-        period=period,
-    )
+    """A coefficient of out_regressions; a judged one with its variants by lags."""
+
+    def row(spec: str, expected: Expected | None = None) -> Part:
+        where = {"venue": venue, "base": base, "spec": spec, "term": term, "period": period}
+        return row_part(tables, "out_regressions", label, "1", expected, **where)
+
+    part = row(spec, expected)
+    return part if expected is None else lag_rows(part, lambda lags: row(f"{spec}_lags{lags}"))
 
 
 def past_and_present(tables: Tables, period: str) -> Answer:
@@ -48,18 +54,20 @@ def past_and_present(tables: Tables, period: str) -> Answer:
     slopes are in fractions a year per unit of return. Shown: the contrast with f(d-1) as a regressor.
     """
 
-    def slope(base: str, spec: str, term: str, expected: Expected | None = POSITIVE) -> Part:
-        return _slope(tables, "binance", base, spec, term, period, expected)
+    def slope(base: str, words: str, spec: str, term: str, expected: Expected | None = POSITIVE) -> Part:
+        return _slope(tables, f"{base}, {words}", "binance", base, spec, term, period, expected)
 
+    bases = ("BTC", "ETH")
+    contrast, given = "prior month less same day, standardised", "the same, given the day before's funding"
     return gather(
-        lambda: slope("BTC", f"{HEADLINE}_std", "prior_minus_same"),
-        lambda: slope("ETH", f"{HEADLINE}_std", "prior_minus_same"),
-        lambda: slope("BTC", HEADLINE, "same_day"),
-        lambda: slope("BTC", HEADLINE, "prior"),
-        lambda: slope("ETH", HEADLINE, "same_day"),
-        lambda: slope("ETH", HEADLINE, "prior"),
-        lambda: slope("BTC", f"{HEADLINE}_lagged_std", "prior_minus_same", None),
-        lambda: slope("ETH", f"{HEADLINE}_lagged_std", "prior_minus_same", None),
+        *(partial(slope, base, contrast, f"{HEADLINE}_std", "prior_minus_same") for base in bases),
+        *(
+            partial(slope, base, words, HEADLINE, term)
+            for base in bases
+            for words, term in (("same day's return", "same_day"), ("prior month's return", "prior"))
+        ),
+        *(partial(slope, base, given, f"{HEADLINE}_lagged_std", "prior_minus_same", None) for base in bases),
+        note="Slopes on Binance funding, in points of annual funding per percent of return.",
     )
 
 
@@ -72,62 +80,86 @@ def past_beats_present(tables: Tables, period: str) -> Answer:
     """
 
     def beyond_null(base: str) -> Part:
-        real = _slope(tables, "binance", base, f"{HEADLINE}_std", "prior_minus_same", period, None)
-        null_spec = f"{HEADLINE}_std_null-sameday"
-        null = _slope(tables, "binance", base, null_spec, "prior_minus_same", period, None)
-        return Part(
-            f"binance {base}, prior minus same day beyond the persistence null",
-            "1",
-            real.estimate - null.estimate,
-            null.se,
-            real.estimate - null.ci_high,
-            real.estimate - null.ci_low,
-            real.n,
-            real.window_start,
-            real.window_end,
-            POSITIVE,
+        spec = f"{HEADLINE}_std"
+        real = _slope(tables, "", "binance", base, spec, "prior_minus_same", period)
+        null = _slope(tables, "", "binance", base, f"{spec}_null-sameday", "prior_minus_same", period)
+        return replace(
+            real,
+            label=f"{base}, prior month less same day, beyond what slow funding gives",
+            estimate=real.estimate - null.estimate,
+            se=null.se,
+            ci_low=real.estimate - null.ci_high,
+            ci_high=real.estimate - null.ci_low,
+            expected=POSITIVE,
         )
 
     def horizon(days: int) -> Part:
-        return _slope(tables, "binance", "BTC", f"h{days}_accrual_std", "prior_minus_same", period, None)
+        words = f"BTC, prior {days} days less same day" if days > 1 else "BTC, day before less same day"
+        return _slope(tables, words, "binance", "BTC", f"h{days}_accrual_std", "prior_minus_same", period)
 
     return gather(
-        lambda: beyond_null("BTC"),
-        lambda: beyond_null("ETH"),
-        lambda: horizon(1),
-        lambda: horizon(3),
-        lambda: horizon(7),
-        lambda: horizon(30),
-        lambda: horizon(90),
+        *(partial(beyond_null, base) for base in ("BTC", "ETH")),
+        *(partial(horizon, days) for days in HORIZONS),
+        note="Binance, effects of one standard deviation. Slow funding alone lets the past look stronger: "
+        "an anomaly is what goes beyond simulated funding that answers the same day's return only.",
     )
 
 
 def _lead_lag(
-    tables: Tables, venue: str, symbol: str, kind: str, lag: int, period: str, expected: Expected | None
+    tables: Tables,
+    label: str,
+    unit: str,
+    about: tuple[str, str],
+    kind: str,
+    lag: int,
+    period: str,
+    expected: Expected | None = None,
 ) -> Part:
-    return row_part(
-        tables,
-        "out_lead_lag",
-        f"{venue} {symbol}, {kind} at lag {lag}",
-        "1",
-        expected,
-        venue=venue,
-        symbol=symbol,
-        kind=kind,
-        lag=lag,
-        period=period,
-    )
+    """A row of out_lead_lag; a judged one with its variants by lags."""
+
+    def row(kind: str, expected: Expected | None = None) -> Part:
+        where = {"venue": about[0], "symbol": about[1], "kind": kind, "lag": lag, "period": period}
+        return row_part(tables, "out_lead_lag", label, unit, expected, **where)
+
+    part = row(kind, expected)
+    return part if expected is None else lag_rows(part, lambda lags: row(f"{kind}_lags{lags}"))
 
 
 def past_not_future(tables: Tables, period: str) -> Answer:
-    """Correlation of daily funding with the return of the day before, and of the day after, it was announced.
+    """Daily correlations and decile tables of funding with the returns before and after its announcement.
 
-    Binance ETHUSDT, out_lead_lag, kind xcorr_daily: at lag -1 the return comes before the announcement, at
-    lag +1 after. The published future relation is none: its correlation is compared with zero.
+    Binance ETHUSDT and BTCUSDT, out_lead_lag. Judged, before: the correlation with the return of the day
+    before the announcement (xcorr_daily, lag -1), and the mean rate in the highest decile of the past
+    three days' return less the lowest (decile_ends), both above zero. Judged, after: the correlation with
+    the return of the day after (lag +1), and the next three days' return in the highest decile of the rate
+    less the lowest (decile_future3d_ends), both compared with zero, the published relation.
     """
+    parts: tuple[tuple[str, str, str, int, Expected], ...] = (
+        ("correlation with the return of the day before", "1", "xcorr_daily", -1, POSITIVE),
+        (
+            "rate after the best tenth of past returns less the worst",
+            "fraction a year",
+            "decile_ends",
+            0,
+            POSITIVE,
+        ),
+        ("correlation with the return of the day after", "1", "xcorr_daily", 1, value(0.0)),
+        (
+            "next 3 days' return at the highest tenth of rates less the lowest",
+            "fraction",
+            "decile_future3d_ends",
+            0,
+            value(0.0),
+        ),
+    )
     return gather(
-        lambda: _lead_lag(tables, "binance", "ETHUSDT", "xcorr_daily", -1, period, POSITIVE),
-        lambda: _lead_lag(tables, "binance", "ETHUSDT", "xcorr_daily", 1, period, value(0.0)),
+        *(
+            partial(
+                _lead_lag, tables, f"{base}, {words}", unit, ("binance", symbol), kind, lag, period, expected
+            )
+            for words, unit, kind, lag, expected in parts
+            for base, symbol in (("ETH", "ETHUSDT"), ("BTC", "BTCUSDT"))
+        )
     )
 
 
@@ -137,13 +169,17 @@ def three_days(tables: Tables, period: str) -> Answer:
     past = P(t)/P(t-3d) - 1, contemporaneous = P(t+1)/P(t) - 1, future = P(t+1+3d)/P(t+1) - 1; BitMEX ETHUSD,
     on announced times. The past one dominates if its correlation is above zero and above both others.
     """
-    about = ("bitmex", "ETHUSD")
+
+    def link(label: str, kind: str, expected: Expected | None = None) -> Part:
+        return _lead_lag(tables, label, "1", ("bitmex", "ETHUSD"), kind, 0, period, expected)
+
     return gather(
-        lambda: _lead_lag(tables, *about, "past3d", 0, period, POSITIVE),
-        lambda: _lead_lag(tables, *about, "past3d_minus_contemporaneous", 0, period, POSITIVE),
-        lambda: _lead_lag(tables, *about, "past3d_minus_future3d", 0, period, POSITIVE),
-        lambda: _lead_lag(tables, *about, "contemporaneous", 0, period, None),
-        lambda: _lead_lag(tables, *about, "future3d", 0, period, None),
+        lambda: link("correlation with the past return", "past3d", POSITIVE),
+        lambda: link("past less contemporaneous", "past3d_minus_contemporaneous", POSITIVE),
+        lambda: link("past less future", "past3d_minus_future3d", POSITIVE),
+        lambda: link("with the contemporaneous return", "contemporaneous"),
+        lambda: link("with the future return", "future3d"),
+        note="BitMEX ETHUSD; correlations of each announced rate.",
     )
 
 
@@ -153,11 +189,16 @@ def futures_placebo(tables: Tables, period: str) -> Answer:
     Implied rates by calendar days and spot at the settlement; slope on the prior 30 days' return, below
     zero as published for traditional futures. Shown: by calendar_x12, and the same slope on Binance.
     """
-    calendar, x12 = "h30_settle-calendar", "h30_settle-calendar_x12"
+
+    def slope(label: str, venue: str, spec: str, expected: Expected | None = None) -> Part:
+        return _slope(tables, label, venue, "BTC", spec, "prior", period, expected)
+
+    calendar = "h30_settle-calendar"
     return gather(
-        lambda: _slope(tables, "cme", "BTC", calendar, "prior", period, NEGATIVE),
-        lambda: _slope(tables, "cme", "BTC", x12, "prior", period, None),
-        lambda: _slope(tables, "binance", "BTC", HEADLINE, "prior", period, None),
+        lambda: slope("CME BTC, slope on the prior month's return", "cme", calendar, NEGATIVE),
+        lambda: slope("the same with rates times 12", "cme", f"{calendar}_x12"),
+        lambda: slope("Binance BTC, the same slope", "binance", HEADLINE),
+        note="CME's BTC futures stand for traditional futures: the same coin on a regulated exchange.",
     )
 
 
@@ -170,24 +211,17 @@ def daily_volatility(tables: Tables, period: str) -> Answer:
 
     def volatility(base: str, expected: Within | None) -> Part:
         prices = rows_in(tables, "core_returns_8h", "window_end", period, base=base)
-        midnight = prices[prices["window_end"].dt.hour == 0]
-        days = midnight["window_end"].dt.tz_localize(None)
-        log_price = pd.Series(np.log(midnight["close"].to_numpy(dtype=np.float64)), index=days)
-        # Only returns between two days that follow each other: a hole is not a day.
-        steps = log_price.index.to_series().diff() == pd.Timedelta(1, "D")
-        returns = log_price.diff()[steps]
-        # A close at 00:00 ends the day before.
-        months = returns.groupby((returns.index - pd.Timedelta(1, "D")).strftime("%Y-%m"))
-        monthly = months.std()[months.size() >= 20].dropna()
+        monthly = monthly_volatility(prices)
         if monthly.empty:
-            raise MissingData(f"core_returns_8h has no month of 20 daily returns of {base} in {period}")
-        return estimate_part(
+            raise MissingData(f"months with 20 daily returns of {base} in {period}")
+        part = mean_part(
             f"daily volatility of {base}",
             "fraction",
-            mean_of(monthly.to_numpy()),
-            returns.index.to_numpy(dtype="datetime64[us]"),
+            monthly["volatility"].to_numpy(),
+            monthly["last"].to_numpy(dtype="datetime64[us]"),
             expected,
         )
+        return replace(part, window_start=utc(monthly["first"].to_numpy(dtype="datetime64[us]")[0]))
 
     return gather(lambda: volatility("ETH", value(0.040)), lambda: volatility("BTC", None))
 

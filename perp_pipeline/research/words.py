@@ -1,0 +1,185 @@
+"""Names of venues, terms, specifications and quantities as people write them.
+
+Tables hold short keys (``h30_accrual_std``, ``share_inside_fee``); what people read holds these words.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+VENUES: Final = {
+    "binance": "Binance",
+    "bitmex": "BitMEX",
+    "bitstamp": "Bitstamp",
+    "bybit": "Bybit",
+    "cme": "CME",
+    "deribit": "Deribit",
+    "dydx": "dYdX",
+    "dydx_v3": "dYdX v3",
+    "ftx": "FTX",
+    "gemini": "Gemini",
+    "gmx": "GMX",
+    "gmx_arbitrum": "GMX on Arbitrum",
+    "gmx_avalanche": "GMX on Avalanche",
+    "htx": "HTX",
+    "hyperliquid": "Hyperliquid",
+    "okx": "OKX",
+    "perp_fi": "perp.fi",
+    "perpfi": "perp.fi",
+    "synthetix": "Synthetix",
+}
+
+METHODS: Final = {
+    "calendar_x12": "times 12",
+    "calendar": "by calendar days",
+    "front_basis": "front month over spot",
+    "second_basis": "second month over spot",
+    "cm30": "30-day maturity",
+}
+"""Methods of the CME-implied rate."""
+
+TERMS: Final = {
+    "same_day": "same day's return",
+    "prior": "prior return",
+    "lagged_funding": "funding of the day before",
+    "prior_minus_same": "prior less same day",
+    "const": "constant",
+}
+"""Terms of the regressions."""
+
+_ALIGNMENTS = {
+    "accrual": "accrual days",
+    "calendar": "days of payment",
+    "announced": "days of announcement",
+    "settle-calendar": "at settlement, by calendar days",
+    "settle-calendar_x12": "at settlement, times 12",
+}
+_NULLS = {
+    "null-fitted": "simulated, persistence as fitted",
+    "null-ar99": "simulated, AR(1) of 0.99",
+    "null-sameday": "simulated, same-day effect alone",
+}
+
+_WORDS: Final = {
+    "accrual_std": "accrual days, standardised",
+    "asset_return": "return of ETH",
+    "autocorrelation": "correlation of neighbouring samples",
+    "convexity_flow": "convexity",
+    "corr": "correlation of ETH and BTC",
+    "default_share": "share of payments at the default",
+    "error_1h": "error from one sample an hour",
+    "error_8h": "error from one sample in eight hours",
+    "excess_over_dtb3": "excess over the three-month bill",
+    "fees": "fees",
+    "half_life_outside_hours": "half-life outside the zone, in hours",
+    "locked_value_change": "change of locked value",
+    "lp_share_long": "liquidity providers' share that is long",
+    "mean_absolute_error": "mean absolute error",
+    "mean_absolute_error_8h": "mean absolute error from one sample in eight hours",
+    "mean_absolute_gap": "mean absolute gap",
+    "n_effective": "independent samples in a window",
+    "net_funding": "funding net of covariance",
+    "p95_absolute_error": "95th percentile of the absolute error",
+    "perp_return": "return of the contract",
+    "pnl": "profit",
+    "premium_formula": "premium through the venue's formula",
+    "premium_instant": "premium of the moment",
+    "premium_sd": "standard deviation of the premium",
+    "premium_sd_less_binance": "standard deviation of the premium less Binance's",
+    "product_of_means": "product of means",
+    "se_mean": "standard error of a window's average premium",
+    "share_explained_instant": "share explained by the premium of the moment",
+    "share_explained": "share explained by the premium so far",
+    "share_exact": "share recomputed exactly",
+    "share_exact_off_default": "share recomputed exactly, away from the default",
+    "share_inside_fee": "share of premiums inside the fee",
+    "share_inside_zone": "share of windows inside the flat zone",
+    "share_long": "share that is long",
+    "share_within_fee": "share within the fee",
+    "share_within_fee_centred": "share within the fee of the month's median gap",
+    "trade_sd": "standard deviation from trade to trade",
+    "vol_base": "volatility of ETH",
+    "vol_margin": "volatility of BTC",
+    "volume_change": "change of volume",
+    "xcorr_daily": "correlation of daily rates and returns",
+    "past3d": "return of the three days before",
+    "contemporaneous": "return of the interval itself",
+    "future3d": "return of the three days after",
+}
+
+_ALONE: Final = frozenset({"corr", "pnl", "past3d", "future3d"})
+"""Keys of one word that no English text has."""
+
+_KEY = re.compile(r"(?<![\w.])[A-Za-z][A-Za-z0-9]*(?:[_-][A-Za-z0-9]+)*(?![\w.])")
+_SPEC = re.compile(r"h(\d+)_(.+)")
+_AVERAGE = re.compile(r"ma(\d+)")
+_HOURS_LEFT = re.compile(r"(.+)_(\d+)h_left")
+_LAGS = re.compile(r"(.*)_lags(\d+)")
+
+
+def venue_words(venue: str) -> str:
+    """A venue as people write it."""
+    return VENUES.get(venue, venue.replace("_", " ").title())
+
+
+def spec_words(spec: str) -> str:
+    """A specification of out_regressions: ``30 days before, accrual days, standardised``.
+
+    The parts are explained in :mod:`perp_pipeline.research.regressions`.
+    """
+    found = _SPEC.fullmatch(spec)
+    if found is None:
+        return spec.replace("_", " ")
+    days, rest = int(found[1]), found[2]
+    told: list[str] = []
+    for ending, words in _NULLS.items():
+        if rest.endswith(f"_{ending}"):
+            rest = rest.removesuffix(f"_{ending}")
+            told.append(words)
+    lags = _LAGS.fullmatch(rest)
+    if lags:
+        rest = lags[1]
+        told.insert(0, f"{lags[2]} lags")
+    if rest.endswith("_std"):
+        rest = rest.removesuffix("_std")
+        told.insert(0, "standardised")
+    if rest.endswith("_lagged"):
+        rest = rest.removesuffix("_lagged")
+        told.insert(0, "given the day before's funding")
+    before = "1 day before" if days == 1 else f"{days} days before"
+    return ", ".join([before, _ALIGNMENTS.get(rest, rest.replace("_", " ")), *told])
+
+
+def key_words(key: str) -> str:
+    """The words of one key; keys without an entry lose their underscores."""
+    for known in (VENUES, METHODS, TERMS, _WORDS):
+        if key in known:
+            return known[key]
+    if _SPEC.fullmatch(key):
+        return spec_words(key)
+    first, versus, second = key.partition("_vs_")
+    if versus:
+        return f"{key_words(first)} against {key_words(second)}"
+    first, minus, second = key.partition("_minus_")
+    if minus:
+        return f"{key_words(first)} less {key_words(second)}"
+    average = _AVERAGE.fullmatch(key)
+    if average:
+        return f"average of the last {average[1]} payments"
+    left = _HOURS_LEFT.fullmatch(key)
+    if left:
+        return f"{key_words(left[1])}, {left[2]} h before payment"
+    return key.replace("_", " ")
+
+
+def plain(text: str) -> str:
+    """A text with its keys put into words: those with underscores, predictors, and venues' names."""
+
+    def word(found: re.Match[str]) -> str:
+        key = found[0]
+        if "_" in key or key in VENUES or key in _ALONE or _AVERAGE.fullmatch(key):
+            return key_words(key)
+        return key
+
+    return _KEY.sub(word, text)
