@@ -96,8 +96,8 @@ def retry_after(
 
     ``Retry-After`` is seconds or an HTTP date (RFC 9110), but milliseconds at dYdX. Bybit names a moment in
     ``X-Bapi-Limit-Reset-Timestamp`` (ms), and its 403 means ten minutes. Deribit writes ``error.data.wait``
-    (seconds) into the body. BitMEX names a moment in ``x-ratelimit-reset`` (s), Binance one (ms) in the text
-    of a ban.
+    (seconds) into the body. BitMEX names a moment in ``x-ratelimit-reset`` (s), HyperSync seconds to wait
+    (hypersync-client-rust, rate_limit.rs), Binance a moment (ms) in the text of a ban.
     """
     text = headers.get("retry-after", "").strip()
     if text:
@@ -114,6 +114,8 @@ def retry_after(
         stamp = headers.get(header, "")
         if status == 429 and stamp.isdigit() and int(stamp) / unit > 1e9:
             return max(0.0, int(stamp) / unit - now.timestamp())
+    if status == 429 and host.endswith(".hypersync.xyz") and headers.get("x-ratelimit-reset", "").isdigit():
+        return float(headers["x-ratelimit-reset"])
     banned = _BANNED_UNTIL.search(content)
     if banned:
         return max(0.0, int(banned[1]) / 1000 - now.timestamp())
