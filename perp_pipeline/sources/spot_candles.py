@@ -72,15 +72,18 @@ class SpotCandles:
         run: what is stored of it is what there is.
         """
         for bars in self.universe.bars_of(self.venue, "spot"):
-            asking = True
+            asking, answered = True, False
             for part in self._parts(bars, span, now):
                 within = self.reach is None or part.end >= now - self.reach
+                request = self.request(bars.symbol, part.start, part.end)
                 found = None
                 if asking and within:
-                    found = self._answer(http, bars, part)
-                    asking = found is not None or http.offline
+                    found = self._answer(http, request, part)
+                    if found is None and answered:
+                        _doubt_absence(http, request)
+                    asking, answered = found is not None or http.offline, answered or found is not None
                 if found is None:
-                    found = _stored(http, self.request(bars.symbol, part.start, part.end), self.parse, bars)
+                    found = _stored(http, request, self.parse, bars)
                 if found is not None and len(rows := _over(found, part)):
                     yield signed(rows, found[0], venue=self.venue, symbol=bars.symbol)
 
@@ -89,10 +92,9 @@ class SpotCandles:
             parts = [*slices(Window(bars, month, now), self.longest)]
             yield from (part for part in reversed(parts) if part.end > bars.listed_from)
 
-    def _answer(self, http: Http, bars: Bars, part: Slice) -> Found | None:
+    def _answer(self, http: Http, request: Request, part: Slice) -> Found | None:
         """What the venue says of a part; None where it does not say."""
-        request = self.request(bars.symbol, part.start, part.end)
-        label = f"{self.venue} {self.contract.name} {part.month} {bars.symbol}"
+        label = f"{self.venue} {self.contract.name} {part.month} {part.listed.symbol}"
         try:
             found = self._ask(http, request, replace(part, asked_at=http.clock()), label)
         except (FormatChanged, IncompleteBody):
@@ -130,6 +132,13 @@ class SpotCandles:
         except _Receded as receded:
             _log.warning("%s; the stored answer stays", receded)
             return before
+
+
+def _doubt_absence(http: Http, request: Request) -> None:
+    """A venue that answered is served here: a part that it denies is asked for again in the next run."""
+    entry = http.store.entry(request)
+    if entry is not None and entry.is_absence:
+        http.forget(request)
 
 
 def _require_no_less(new: pd.DataFrame, old: pd.DataFrame) -> None:

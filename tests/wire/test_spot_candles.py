@@ -245,6 +245,30 @@ def test_where_a_venue_cannot_be_had_what_is_stored_stands(
     assert f"HTTP {status}" in caplog.text and "what is stored of it stands" in caplog.text
 
 
+@pytest.mark.parametrize("status", [404, 500])
+def test_a_part_that_is_refused_once_is_asked_for_again(status: int, tmp_path: Path) -> None:
+    """Also after months: neither is an absence believed of a venue that answers, nor what is stored lost."""
+    venue = Venue("coinbase")
+
+    def failing(request: httpx.Request) -> httpx.Response:
+        if request.url.params["end"] < "2026-09-01" and not healed:
+            return httpx.Response(status)
+        return venue(request)
+
+    with Http(
+        BodyStore(tmp_path), transport=httpx.MockTransport(failing), now=lambda: MIDDLE, sleep=lambda _: None
+    ) as http:
+        healed = False
+        assert download(of_one("coinbase"), http, "2026-08", "2026-09", MIDDLE)["open_time"].min() == (
+            pd.Timestamp("2026-08-25", tz="UTC")
+        )
+        healed = True
+        whole = download(of_one("coinbase"), http, "2026-08", "2026-09", MIDDLE)
+        assert len(whole) == 744 + 14 * 24 + 12
+        healed = False
+        assert download(of_one("coinbase"), http, "2026-08", "2026-09", MIDDLE).equals(whole)
+
+
 def test_a_changed_format_is_not_passed_over(tmp_path: Path) -> None:
     def strange(request: httpx.Request) -> httpx.Response:
         return httpx.Response(200, json={"candles": []})
