@@ -16,7 +16,7 @@ from perp_pipeline.prices.spot import core_spot_1h
 from perp_pipeline.research.amm_price_gap import out_amm_price_gap
 from perp_pipeline.research.amm_profit import out_amm_profit_per_volume
 from perp_pipeline.research.averages import out_funding_averages, out_funding_monthly
-from perp_pipeline.research.claims import out_claims, tables_needed
+from perp_pipeline.research.claims import out_claim_parts, out_claims, tables_needed
 from perp_pipeline.research.fair_funding import out_fair_funding
 from perp_pipeline.research.funding_audit import out_funding_audit
 from perp_pipeline.research.house_money import out_house_money
@@ -172,7 +172,7 @@ REGRESSIONS = (
     Step(
         contracts.get("out_predictor_race"),
         out_predictor_race,
-        (*_whole("core_funding_payments"), *_whole("core_premium", optional=True)),
+        (*_whole("core_funding_payments"), *_whole("core_premium", "raw_binance_premium", optional=True)),
         parameters=("periods",),
     ),
     Step(
@@ -245,11 +245,12 @@ AMM_RESULTS = (
 
 BUILT = (*FUNDING, *RATES, *RESULTS, *REGRESSIONS, *PREMIUM, *AMM, *AMM_RESULTS)
 
-CLAIMS = Step(
-    contracts.get("out_claims"),
-    out_claims,
-    # A claim whose table is not in the lake says so; it does not stop the others.
-    _whole(*sorted({step.output.name for step in BUILT} & set(tables_needed())), optional=True),
+# A claim whose table is not in the lake says so; it does not stop the others.
+_JUDGED_BY = _whole(*sorted({step.output.name for step in BUILT} & set(tables_needed())), optional=True)
+
+CLAIMS = (
+    Step(contracts.get("out_claims"), out_claims, _JUDGED_BY),
+    Step(contracts.get("out_claim_parts"), out_claim_parts, _JUDGED_BY),
 )
 
-STEPS = (*BUILT, CLAIMS)
+STEPS = (*BUILT, *CLAIMS)

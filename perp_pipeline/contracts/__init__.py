@@ -20,6 +20,7 @@ MODULES = (
     "delivery",
     "amm",
     "results",
+    "claim_parts",
     "research",
     "positions",
     "fair_funding",

@@ -10,10 +10,11 @@ import pandas as pd
 import pytest
 from funding_frames import ar1, daily, implied, payments
 
-from perp_pipeline.contracts import results
+from perp_pipeline.contracts import claim_parts, results
 from perp_pipeline.research.averages import out_funding_averages, out_funding_monthly
 from perp_pipeline.research.claims import (
     Verdict,
+    build_claim_parts,
     build_claims,
     evaluate,
     explain,
@@ -331,3 +332,23 @@ def test_the_reason_says_what_a_verdict_hangs_on() -> None:
     assert reason(0.04, 0.06).startswith(steady)
     assert "[holds]; hangs on it: 1 lags (95 %: -0.1 to 0.3) [weak]." in reason(0.04, 0.2)
     assert "The verdict is the same by 0 lags." in reason(0.04, 0.2)
+
+
+def test_the_parts_of_every_claim_keep_their_contract() -> None:
+    contract = claim_parts.OUT_CLAIM_PARTS
+    parts = build_claim_parts(lake(1))
+    assert list(parts.columns) == [column.name for column in contract.columns]
+    assert not parts.duplicated(list(contract.key)).any()
+    for check in contract.checks:
+        assert check.passes(parts).all(), check.name
+    assert not parts["label"].str.contains("_").any()
+    first = parts[(parts["claim_id"] == 1) & (parts["part"] == 1)]
+    assert first["by"].tolist() == ["", "30 lags", "60 lags", "120 lags", "250 lags"]
+    assert (first["published"] == "10.00 % a year").all()
+    assert (first["estimate"].round(12) == first["estimate"].round(12).iloc[0]).all()
+    shown = parts[(parts["claim_id"] == 1) & (parts["part"] == 3)]
+    assert shown["verdict"].isna().all()
+    judged = parts[(parts["variant"] == 0) & parts["verdict"].notna()].groupby("claim_id")["verdict"]
+    whole = build_claims(lake(1)).set_index("claim_id")["verdict"]
+    for claim_id, verdicts in judged:
+        assert combined([Verdict(name) for name in verdicts]) == whole[claim_id], claim_id

@@ -9,9 +9,11 @@ from __future__ import annotations
 from perp_pipeline.research.claims.evaluation import evaluate
 from perp_pipeline.research.claims.model import Claim, Finding, Verdict, verdict_of
 from perp_pipeline.research.claims.register import (
+    build_claim_parts,
     build_claims,
     explain,
     find_claim,
+    out_claim_parts,
     out_claims,
     register,
     tables_needed,
@@ -21,10 +23,12 @@ __all__ = [
     "Claim",
     "Finding",
     "Verdict",
+    "build_claim_parts",
     "build_claims",
     "evaluate",
     "explain",
     "find_claim",
+    "out_claim_parts",
     "out_claims",
     "register",
     "tables_needed",

@@ -14,9 +14,11 @@ from perp_pipeline.research.claims.model import (
     Answer,
     Beyond,
     Claim,
+    Expected,
     Finding,
     MissingData,
     Part,
+    Printed,
     Tables,
     Verdict,
     combined,
@@ -77,6 +79,18 @@ def _named(part: Part) -> Part:
 def variants_of(part: Part) -> list[tuple[Part, Verdict | None]]:
     """The variants of a judged number, each with the verdict that it would give."""
     return [(other, verdict_of(replace(other, expected=part.expected))) for other in part.variants]
+
+
+def published_words(expected: Expected, unit: str) -> str:
+    """What was published about a number, in its unit: ``10.00 % a year``, ``above 0``, ``50 % to 100 %``."""
+    if isinstance(expected, Printed):
+        return readable(expected.value, unit)
+    if isinstance(expected, Beyond):
+        bound = "0" if expected.bound == 0.0 else readable(expected.bound, unit)
+        return f"{'above' if expected.above else 'below'} {bound}"
+    if expected.low == expected.high:
+        return "0" if expected.low == 0.0 else readable(expected.low, unit)
+    return f"{readable(expected.low, unit)} to {readable(expected.high, unit)}"
 
 
 def reason_of(answer: Answer, verdicts: Sequence[Verdict | None], period: str) -> str:

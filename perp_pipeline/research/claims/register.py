@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,8 +21,8 @@ from perp_pipeline.research.claims import (
     sides,
     theory,
 )
-from perp_pipeline.research.claims.evaluation import evaluate
-from perp_pipeline.research.claims.model import Claim, Tables
+from perp_pipeline.research.claims.evaluation import evaluate, published_words, variants_of
+from perp_pipeline.research.claims.model import Claim, Finding, Part, Tables, verdict_of
 
 CHAPTERS = (averages, episodes, returns, prediction, premium, precision, quanto, theory, amm, sides)
 
@@ -41,6 +42,25 @@ COLUMNS = (
     "verdict",
     "table",
     "reason",
+)
+
+
+PART_COLUMNS = (
+    "claim_id",
+    "part",
+    "variant",
+    "label",
+    "by",
+    "published",
+    "unit",
+    "estimate",
+    "se",
+    "ci_low",
+    "ci_high",
+    "n",
+    "window_start",
+    "window_end",
+    "verdict",
 )
 
 
@@ -81,10 +101,8 @@ def build_claims(tables: Tables, windows: Mapping[int, str] | None = None) -> pd
         tables: frames by name; a table may be absent or empty, and the claims on it get ``no data``.
         windows: other periods than the claims' own, by claim number.
     """
-    asked = windows or {}
     rows = []
-    for claim in register():
-        finding = evaluate(claim, tables, asked.get(claim.id))
+    for claim, finding in _findings(tables, windows):
         rows.append(
             {
                 "claim_id": claim.id,
@@ -104,7 +122,56 @@ def build_claims(tables: Tables, windows: Mapping[int, str] | None = None) -> pd
                 "reason": finding.reason,
             }
         )
-    frame = pd.DataFrame(rows, columns=list(COLUMNS))
+    return _typed(pd.DataFrame(rows, columns=list(COLUMNS)))
+
+
+def build_claim_parts(tables: Tables, windows: Mapping[int, str] | None = None) -> pd.DataFrame:
+    """out_claim_parts: one row per number of a claim, and one per variant of a judged number.
+
+    Args:
+        tables, windows: as for :func:`build_claims`.
+    """
+    rows: list[dict[str, Any]] = []
+    for claim, finding in _findings(tables, windows):
+        rows += part_rows(claim.id, finding.parts)
+    frame = pd.DataFrame(rows, columns=list(PART_COLUMNS))
+    return _typed(frame).astype({"part": np.int32, "variant": np.int32})
+
+
+def part_rows(claim_id: int, parts: Sequence[Part]) -> Iterator[dict[str, Any]]:
+    """Rows of out_claim_parts of one claim."""
+    for place, part in enumerate(parts, start=1):
+        verdict = verdict_of(part)
+        about = {
+            "claim_id": claim_id,
+            "part": place,
+            "label": part.label,
+            "published": None if part.expected is None else published_words(part.expected, part.unit),
+        }
+        variants = variants_of(part) if verdict is not None else [(other, None) for other in part.variants]
+        for variant, (one, its) in enumerate([(part, verdict), *variants]):
+            yield about | {
+                "variant": variant,
+                "by": one.label if variant else "",
+                "unit": one.unit,
+                "estimate": one.estimate,
+                "se": one.se,
+                "ci_low": one.ci_low,
+                "ci_high": one.ci_high,
+                "n": one.n,
+                "window_start": one.window_start,
+                "window_end": one.window_end,
+                "verdict": None if its is None else str(its),
+            }
+
+
+def _findings(tables: Tables, windows: Mapping[int, str] | None) -> Iterator[tuple[Claim, Finding]]:
+    asked = windows or {}
+    for claim in register():
+        yield claim, evaluate(claim, tables, asked.get(claim.id))
+
+
+def _typed(frame: pd.DataFrame) -> pd.DataFrame:
     for column in ("window_start", "window_end"):
         frame[column] = pd.to_datetime(frame[column], utc=True).dt.as_unit("us")
     return frame.astype({"claim_id": np.int32, "n": np.int64})
@@ -113,6 +180,11 @@ def build_claims(tables: Tables, windows: Mapping[int, str] | None = None) -> pd
 def out_claims(**tables: pd.DataFrame) -> pd.DataFrame:
     """:func:`build_claims` as a step: one keyword argument per table of :func:`tables_needed`."""
     return build_claims(tables)
+
+
+def out_claim_parts(**tables: pd.DataFrame) -> pd.DataFrame:
+    """:func:`build_claim_parts` as a step."""
+    return build_claim_parts(tables)
 
 
 def explain(claim_id: int, tables: Tables | None = None) -> dict[str, str]:
