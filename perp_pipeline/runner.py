@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from perp_pipeline import contracts
+from perp_pipeline.ahead import Frames, fetch, fetched_ahead
 from perp_pipeline.contracts.model import Contract
 from perp_pipeline.graph import Node
 from perp_pipeline.lake import Lake, LakeError, LostRows, PartitionKey, SchemaMismatch, TableMissing
@@ -24,7 +26,7 @@ from perp_pipeline.lake.kept_out import record_kept_out
 from perp_pipeline.lake.tables import split, to_arrow, to_frame
 from perp_pipeline.months import Span
 from perp_pipeline.quality.results import CheckResult, blocking, merged
-from perp_pipeline.quality.suites import audit
+from perp_pipeline.quality.suites import audit, get_ready
 from perp_pipeline.settings import Settings
 from perp_pipeline.sources.errors import SourceError
 from perp_pipeline.steps import DROPPED_COLUMNS, Built, Input, Step
@@ -105,8 +107,11 @@ Listener = Callable[[str, StepReport | None], None]
 """Told (table, None) when a step starts and (table, report) when it ends."""
 
 
-def run_node(name: str, span: Span, context: Context) -> StepReport:
+def run_node(name: str, span: Span, context: Context, ahead: Future[Frames] | None = None) -> StepReport:
     """Bring one table up to date for the months of ``span``.
+
+    Args:
+        ahead: the download of a raw table, where it was begun before.
 
     Raises:
         StepFailed: a download, the build, the cast, the audit or the guard against lost rows failed.
@@ -119,7 +124,7 @@ def run_node(name: str, span: Span, context: Context) -> StepReport:
         if node.step is not None:
             _build(node.step, span, context, report)
         else:
-            _download(node, span, context, report)
+            _download(node, span, context, report, ahead)
     except (SourceError, LakeError) as error:
         report.error = str(error)
         raise StepFailed(report, error) from error
@@ -139,39 +144,49 @@ def run_node(name: str, span: Span, context: Context) -> StepReport:
 def run_many(
     names: Sequence[str], span: Span, context: Context, listener: Listener = lambda *_: None
 ) -> list[StepReport]:
-    """Run tables in the order given. A failure stops what depends on it and nothing else."""
+    """Run tables in the order given. A failure stops what depends on it and nothing else.
+
+    Downloads of all venues begin at once; see :func:`~perp_pipeline.ahead.fetched_ahead`.
+    """
     reports: dict[str, StepReport] = {}
-    for name in names:
-        listener(name, None)
-        failed = [need for need in context.nodes[name].needs if need in reports and reports[need].error]
-        if failed:
-            report = StepReport(name, error=f"not run: {', '.join(failed)} failed")
-        else:
-            try:
-                report = run_node(name, span, context)
-            except StepFailed as failure:
-                report = failure.report
-        reports[name] = report
-        listener(name, report)
+    nodes = [context.nodes[name] for name in names]
+    with fetched_ahead(nodes, span, context.http, context.now) as ahead:
+        get_ready()
+        for name in names:
+            listener(name, None)
+            failed = [need for need in context.nodes[name].needs if need in reports and reports[need].error]
+            if failed:
+                report = StepReport(name, error=f"not run: {', '.join(failed)} failed")
+            else:
+                try:
+                    report = run_node(name, span, context, ahead.pop(name, None))
+                except StepFailed as failure:
+                    report = failure.report
+            reports[name] = report
+            listener(name, report)
     return list(reports.values())
 
 
-def _download(node: Node, span: Span, context: Context, report: StepReport) -> None:
+def _download(
+    node: Node, span: Span, context: Context, report: StepReport, ahead: Future[Frames] | None
+) -> None:
     parts = [Span(month, month) for month in span] if node.contract.large else [span]
     for part in parts:
-        frames = [
-            frame
-            for dataset in node.datasets
-            for frame in dataset.fetch(context.http, part, context.now)
-            if not frame.empty
-        ]
+        frames = ahead.result() if ahead else fetch(node, part, context.http, context.now)
         if frames:
-            frame = pd.concat(frames, ignore_index=True) if len(frames) > 1 else frames[0]
-            _publish(node.contract, frame, part, context, report)
+            table = _cast(node.contract, _joined(frames), context)
+            _publish(node.contract, table, part, context, report)
         else:
             _nothing_lost(node.contract, part, context)
     if not report.rows:
         report.note = f"the source has no rows for {span}"
+
+
+def _joined(frames: Frames) -> pd.DataFrame:
+    """One frame of all; the list is emptied, so that memory holds the rows once."""
+    frame = pd.concat(frames, ignore_index=True) if len(frames) > 1 else frames[0]
+    frames.clear()
+    return frame
 
 
 def _nothing_lost(contract: Contract, span: Span, context: Context) -> None:
@@ -190,32 +205,41 @@ def _nothing_lost(contract: Contract, span: Span, context: Context) -> None:
 
 
 def _build(step: Step, span: Span, context: Context, report: StepReport) -> None:
+    contract = step.output
     span = _reaching_back(step, span, context.lake)
-    parameters = {name: getattr(context.settings, name) for name in step.parameters}
-    by_month = step.output.time is not None and any(_is_large(item) for item in step.inputs)
+    by_month = contract.time is not None and any(_is_large(item) for item in step.inputs)
     parts = [Span(month, month) for month in span] if by_month else [span]
-    frames: list[pd.DataFrame] = []
+    frames: Frames = []
     for part in parts:
         if by_month and not _fed(step, part, context.lake):
             continue
-        inputs = {item.table: _load(item, part, context) for item in step.inputs}
-        if step.inputs and all(inputs[item.table].empty for item in step.inputs if not item.beside):
+        built = _built(step, part, context, report)
+        if built is None:
             continue
-        built = step.build(**inputs, **parameters)
-        if isinstance(built, Built):
-            report.dropped = pd.concat([report.dropped, built.dropped], ignore_index=True)
-            record_kept_out(context.lake, step.output.name, built.dropped)
-            built = built.frame
-        if step.output.large:
-            _publish(step.output, built, part, context, report)
+        if contract.large:
+            _publish(contract, _cast(contract, built, context), part, context, report)
         else:
-            frames.append(_of_months(step.output, built, part) if by_month else built)
+            frames.append(_of_months(contract, built, part) if by_month else built)
+        del built
     if frames:
-        filled = [frame for frame in frames if not frame.empty] or frames[:1]
-        whole = filled[0] if len(filled) == 1 else pd.concat(filled, ignore_index=True)
-        _publish(step.output, whole, span, context, report)
+        frames = [frame for frame in frames if not frame.empty] or frames[:1]
+        _publish(contract, _cast(contract, _joined(frames), context), span, context, report)
     if not report.checks:
         report.note = f"no input rows for {span}"
+
+
+def _built(step: Step, span: Span, context: Context, report: StepReport) -> pd.DataFrame | None:
+    """The step's frame, None where it has no input rows; what cleaning kept out is recorded."""
+    inputs = {item.table: _load(item, span, context) for item in step.inputs}
+    if step.inputs and all(inputs[item.table].empty for item in step.inputs if not item.beside):
+        return None
+    parameters = {name: getattr(context.settings, name) for name in step.parameters}
+    built = step.build(**inputs, **parameters)
+    if not isinstance(built, Built):
+        return built
+    report.dropped = pd.concat([report.dropped, built.dropped], ignore_index=True)
+    record_kept_out(context.lake, step.output.name, built.dropped)
+    return built.frame
 
 
 def _is_large(item: Input) -> bool:
@@ -263,10 +287,7 @@ def _load(item: Input, span: Span, context: Context) -> pd.DataFrame:
         raise
 
 
-def _publish(
-    contract: Contract, frame: pd.DataFrame, span: Span, context: Context, report: StepReport
-) -> None:
-    table = _cast(contract, frame, context)
+def _publish(contract: Contract, table: pa.Table, span: Span, context: Context, report: StepReport) -> None:
     if contract.time is not None:
         table = _within(contract, table, span)
     checks = audit(contract, table)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -42,7 +41,7 @@ def open_session(
     universe: Universe | None = None,
     pools: Registry | None = None,
     progress: Callable[[Event], None] | None = None,
-    sleep: Callable[[float], None] = time.sleep,
+    sleep: Callable[[float], object] | None = None,
 ) -> Iterator[Context]:
     """Open what :func:`~perp_pipeline.runner.run_node` needs.
 
@@ -52,7 +51,7 @@ def open_session(
         archives, universe, pools: pinned archives, instruments and AMM pools in place of the declared lists
             (the simulated market's).
         progress: told of every download.
-        sleep: how to wait between attempts (tests do not).
+        sleep: how to wait between attempts, in place of the clock (tests do not).
 
     Raises:
         LakeError: the lake holds another market's data.

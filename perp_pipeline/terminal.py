@@ -68,18 +68,18 @@ class RunDisplay:
     def step(self, table: str, report: StepReport | None) -> None:
         """A :data:`~perp_pipeline.runner.Listener`."""
         if report is None:
-            self._table, self._requests = table, 0
+            self._table = table
             self._progress.update(self._task, description=table)
             return
         self._progress.advance(self._task)
         self._console.print(_line(report), highlight=False, soft_wrap=True)
 
     def downloaded(self, event: Event) -> None:
-        """Count a download; say so where one is being tried again."""
+        """Count a download, of whatever table; say so where one is being tried again."""
         self._requests += 1
-        text = f"{self._table}: {self._requests} downloads"
+        text = f"{self._table} ({self._requests:,} downloads)"
         if event.kind == "retry":
-            text += f", again in {event.wait:.0f} s ({event.reason})"
+            text += f", {event.label} again in {event.wait:.0f} s: {event.reason}"
         self._progress.update(self._task, description=_plain(text[:100]))
 
 

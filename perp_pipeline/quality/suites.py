@@ -92,6 +92,11 @@ def suite(contract: Contract) -> Any:
     return gx.ExpectationSuite(name=contract.name, expectations=expectations)
 
 
+def get_ready() -> None:
+    """Load the library now, which takes seconds, and not at the first audit."""
+    _data_source()
+
+
 def audit(contract: Contract, table: pa.Table) -> list[CheckResult]:
     """Judge a table (by the contract's schema, sorted by key) by the contract's suite.
 
@@ -130,7 +135,8 @@ def _validate(contract: Contract, judged: pd.DataFrame) -> Any:
         warnings.simplefilter("ignore", category=FutureWarning)
         outcome = batch.validate(suite(contract), result_format={"result_format": "COMPLETE"})
     _data_source().delete_asset(asset.name)
-    judged.drop(columns=list(judged.columns), inplace=True)
+    for name in list(judged):
+        del judged[name]
     return outcome
 
 

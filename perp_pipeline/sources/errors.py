@@ -37,3 +37,7 @@ class ChecksumMismatch(TransientError):
 
 class NotInStore(PermanentError):
     """``--offline`` was asked for and the stored bodies lack this request."""
+
+
+class Stopped(SourceError):
+    """The run is being given up: nobody waits for the answer."""

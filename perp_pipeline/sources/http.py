@@ -7,7 +7,6 @@ import logging
 import random
 import textwrap
 import threading
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -21,6 +20,7 @@ from perp_pipeline.sources.errors import (
     NotInStore,
     NotServed,
     SourceError,
+    Stopped,
     TransientError,
     Unreachable,
 )
@@ -54,7 +54,7 @@ class Http:
         offline: answer from the store alone.
         transport: an httpx transport to use in place of the network.
         now: the clock that dates bodies and reads moments venues name.
-        sleep: how to wait.
+        sleep: how to wait; by default such that :meth:`stop` ends the pause.
         attempts: per request, for network trouble and refusals for the time being.
         body_attempts: per request, for bodies that arrive but fail their check.
         backoff: seconds before the second attempt; doubles each time, with jitter, up to ``max_backoff``.
@@ -78,7 +78,7 @@ class Http:
         offline: bool = False,
         transport: httpx.BaseTransport | None = None,
         now: Callable[[], datetime] = utc_now,
-        sleep: Callable[[float], None] = time.sleep,
+        sleep: Callable[[float], object] | None = None,
         attempts: int = 6,
         body_attempts: int = 4,
         backoff: float = 1.0,
@@ -98,7 +98,8 @@ class Http:
             gateway, transport, Bounds(connect_timeout, read_timeout, total_timeout, max_body_bytes), now
         )
         self._now = now
-        self._sleep = sleep
+        self._stopped = threading.Event()
+        self._sleep = sleep or self._stopped.wait
         self._patience = Patience(attempts, body_attempts, backoff, max_backoff, max_wait)
         if paced is None:
             paced = gateway is None and transport is None
@@ -168,6 +169,11 @@ class Http:
         """Move a stored body that proved bad out of the way, so that the next run asks for it again."""
         self.store.forget(request)
 
+    def stop(self) -> None:
+        """Give up: fetches under way in other threads, and later ones, raise :class:`Stopped`."""
+        self._stopped.set()
+        self._wire.close()
+
     def close(self) -> None:
         """Close connections. The next fetch would open them again."""
         self._wire.close()
@@ -225,6 +231,8 @@ class Http:
         delay = 0.0
         while True:
             self._pause(max(delay, self._pacer.reserve(host, address.path)))
+            if self._stopped.is_set():
+                raise Stopped(f"{name}: the run was stopped")
             try:
                 self._count(requests=1)
                 answer = self._wire.ask(request, stored[0].etag if stored is not None else "")
