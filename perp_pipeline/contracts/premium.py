@@ -67,8 +67,9 @@ def _complete(frame: pd.DataFrame) -> pd.Series:
 CORE_PREMIUM = Contract(
     name="core_premium",
     doc=(
-        "Premium over the window that sets one funding payment. Binance: the closes of the finest bars of "
-        "the premium index that the lake has, averaged with weights 1 to n as the venue documents. "
+        "Premium over the window that sets one funding payment. Binance: the venue's average of samples "
+        "every 5 seconds with weights 1 to N, samples taken on the straight line from open to close of the "
+        "finest bars of the premium index that the lake has. "
         "Hyperliquid: the premium that it prints beside the rate. BitMEX and others publish none."
     ),
     grain="one funding window of one symbol",
@@ -86,11 +87,11 @@ CORE_PREMIUM = Contract(
         _premium(
             "premium_last", "Last sample; null where the venue prints the average alone.", nullable=True
         ),
-        Column("n_samples", "int32", "Samples in the window.", "count", low=1),
+        Column("n_samples", "int32", "Bars in the window, or 1 printed average.", "count", low=1),
         Column(
             "sampling_hours",
             "float64",
-            "Hours between samples; the window's length where the venue averaged itself.",
+            "Length of the bars; the window's where the venue averaged itself.",
             "hours",
             low=0.0,
         ),
@@ -105,9 +106,9 @@ CORE_PREMIUM = Contract(
         Column(
             "se",
             "float64",
-            "Standard error of premium_mean as an estimate of the window's level: the samples' scatter "
+            "Standard error of premium_mean as an estimate of the window's level: the closes' scatter "
             "about it, with the autocorrelation that the windows of the month show at the distance of "
-            "samples (first-order, corrected for the short window). Null with fewer than 3 samples or "
+            "closes (first-order, corrected for the short window). Null with fewer than 3 bars or "
             "20 windows.",
             _FRACTION,
             nullable=True,
@@ -130,11 +131,17 @@ CORE_PREMIUM = Contract(
 
 
 def _share_bounded(column: str) -> RowCheck:
+    def bounded(frame: pd.DataFrame) -> pd.Series:
+        """A share and its interval lie in 0..1; a share explained can be below."""
+        low = frame[column].str.startswith("share_explained_").map({True: -1e9, False: 0.0})
+        good = ~frame[column].str.startswith("share_")
+        found = frame["estimate"].between(low, 1.0)
+        for end in ("ci_low", "ci_high"):
+            found &= frame[end].isna() | frame[end].between(low, 1.0)
+        return good | found
+
     return RowCheck(
-        "share_bounded",
-        "a share lies in 0..1",
-        lambda frame: ~frame[column].str.startswith("share_") | frame["estimate"].between(-1e9, 1.0),
-        "the estimator is broken",
+        "share_bounded", "a share and its interval lie in 0..1", bounded, "the estimator is broken"
     )
 
 
@@ -144,16 +151,20 @@ OUT_PREMIUM_PRECISION = Contract(
         "How precisely premiums are known, and the map from premium to rate recovered from data. "
         "Quantities: interest, clamp, slope, cap (map of the rate per 8 hours; the premium is regressed on "
         "the rate, which is exact), interest_nls, clamp_nls (least squares of the rate on the premium); "
-        "premium_mean, premium_sd (all samples); se_mean (standard error of a window's average, root mean "
-        "square), se_mean_independent (were samples independent), autocorrelation (of neighbouring samples "
+        "premium_mean, premium_sd (all closes); se_mean (standard error of a window's average, root mean "
+        "square), se_mean_independent (were closes independent), autocorrelation (of neighbouring closes "
         "inside windows), n_effective (independent samples a window is worth), n_effective_windows "
-        "(independent windows the period is worth); share_inside_fee (samples within 0.2 %), "
+        "(independent windows the period is worth); share_inside_fee (closes within 0.2 %), "
         "share_inside_zone (windows in the map's flat zone), half_life_outside_hours; error_{k}h "
-        "(root mean square of premium_mean at one sample every k hours less the premium that the "
-        "published rate implies off the flat zone), error_1h_flat (equal weights), "
-        "error_1h_open_close (mean of open and close); share_explained_{k}h_left and "
+        "(root mean square of the premium from bars of k hours less the premium that the published rate "
+        "implies off the flat zone), error_1h_close (one close an hour, weights 1 to n), error_1h_flat "
+        "(equal weights), error_exponent (power of the bars' length by which the error falls), "
+        "error_1min_extrapolated (where that leads at one minute); weight_{k}_of_{n} (weight of the k-th "
+        "bar in the implied premium, by regression); share_explained_{k}h_left and "
         "share_explained_instant_{k}h_left (share of the rate's variance that the premium so far, or "
-        "the last one, explains through the map k hours before the payment; negative: worse than the mean)."
+        "the last one, explains through the map k hours before the payment; negative: worse than the mean). "
+        "Where several maps were in force in a period, what depends on the map has a row for each, with the "
+        "ending _since_{day}."
     ),
     grain="one quantity of one venue, base and period",
     key=("venue", "base", "quantity", "period"),
@@ -163,7 +174,7 @@ OUT_PREMIUM_PRECISION = Contract(
         Column("quantity", "string", "what is estimated; the table's description has the list"),
         _PERIOD,
         Column("symbol", "string", "the contract: the one of this venue and base with the longest history"),
-        Column("sampling_hours", "float64", "hours between the samples used", "hours", low=0.0),
+        Column("sampling_hours", "float64", "length of the bars used", "hours", low=0.0),
         *estimate_columns(
             "fraction of the index for premiums, fraction per 8 hours for the map, share, hours, or count",
             what="see quantity",
@@ -180,9 +191,9 @@ OUT_FUNDING_AUDIT = Contract(
         "map. Statistics: share_exact (equal to the digits printed), share_exact_off_default (of rates "
         "that are not the default), share_default_agrees (both or neither at the default), mean_error "
         "(recomputed less published), mean_absolute_error, rms_error, p50_absolute_error, "
-        "p95_absolute_error, max_absolute_error; on Binance from closes every hour with weights 1 to n, "
-        "and, with the endings _8h, _flat, _open_close, from one close a window, equal weights, and means of "
-        "open and close."
+        "p95_absolute_error, max_absolute_error; on Binance from the average of core_premium, and, with the "
+        "endings _close, _flat, _8h, from one close a bar with weights 1 to n, equal weights, and one bar a "
+        "window."
     ),
     grain="one statistic of one symbol and period",
     key=("venue", "symbol", "statistic", "period"),
@@ -192,7 +203,7 @@ OUT_FUNDING_AUDIT = Contract(
         Column("statistic", "string", "what is estimated; the table's description has the list"),
         _PERIOD,
         _BASE,
-        Column("sampling_hours", "float64", "hours between the samples used", "hours", low=0.0),
+        Column("sampling_hours", "float64", "length of the bars used", "hours", low=0.0),
         *estimate_columns("fraction a year for errors, share for shares", what="see statistic"),
     ),
     checks=(*RESULT_CHECKS, _share_bounded("statistic")),

@@ -1,8 +1,18 @@
 """Premium samples -> premiums of funding windows, with their standard errors: core_premium.
 
-The premium of a window is a weighted mean of samples p_1 .. p_n. As an estimate of the window's level its
-error is that of the samples' scatter about the level, u. With u stationary, of variance v and first-order
-autocorrelation rho at the distance of samples, Var(mean) = v w'Rw, R_ij = rho^|i-j|. Deviations from a
+Binance samples its premium index every 5 seconds and averages a window with weights 1 to N, the last sample
+the heaviest (venue's "Introduction to funding rates": N = 5,760 in 8 hours). Public are bars: of each only
+the first and the last sample count here, the highest and lowest have no time. The samples between are put on
+the straight line from one to the other, and the venue's weights then apply to all of them
+(:func:`path_weights`). One close a bar with weights 1 to n is not the same rule: it dates a bar's premium to
+the bar's end and so the whole window 20 minutes late (of 8 hours, at hourly bars), while the straight
+line is exact wherever the premium moves evenly. docs/adr has the argument; the other ways to average are
+kept as sampling variants in out_funding_audit and out_premium_precision.
+
+The premium of a window is a weighted mean of n bars. As an estimate of the window's level it has the error of
+the samples' scatter about the level, u, taken at the closes: with u stationary, of variance v and
+autocorrelation rho at the distance of closes, Var(mean) = v w'Rw, R_ij = rho^|i-j|, w the bars' weights. What
+the opens add is left out, so that the error is on the safe side. Deviations from a
 window's own mean show too little of both: with M = I - 11'/n their sum of squares has expectation
 v tr(MR), and their lag-one products v sum_i (MRM)_{i,i+1}. rho is the one at which the ratio of the two
 equals that of a month of windows pooled; v follows from the window's own sum of squares.
@@ -20,6 +30,9 @@ from perp_pipeline.contracts.premium import PREMIUM_INTERVALS
 from perp_pipeline.sources.complete import times_of
 
 Array = npt.NDArray[np.float64]
+
+SAMPLE_SECONDS = 5
+"""Seconds between Binance's samples of the premium index."""
 
 MIN_SAMPLES = 3
 MIN_WINDOWS = 20
@@ -82,10 +95,55 @@ def funding_windows(payments: pd.DataFrame) -> pd.DataFrame:
 
 
 def rising_weights(n: int) -> Array:
-    """Weights 1 to n over their sum: the venue's time-weighted average (Binance, "Introduction to funding
-    rates")."""
+    """Weights 1 to n over their sum: the venue's time-weighted average, were these all its samples."""
     weights = np.arange(1.0, n + 1.0)
     return np.asarray(weights / weights.sum())
+
+
+def path_weights(n: int, hours: float) -> tuple[Array, Array]:
+    """Weights of the opens and of the closes of n bars in the venue's average of the window that they fill.
+
+    With m samples a bar, sample j of bar k has the venue's weight (k - 1) m + j over the sum of all, and
+    the value open + (close - open) (j - 1) / (m - 1). A bar's two weights add up to its samples'.
+
+    Args:
+        hours: length of a bar.
+
+    Returns:
+        (n,) each; all together they sum to one.
+
+    >>> [weights.round(4).tolist() for weights in path_weights(2, 1.0)]
+    [[0.0835, 0.3333], [0.1667, 0.4165]]
+    """
+    m = max(1, round(hours * 3600 / SAMPLE_SECONDS))
+    before = m * np.arange(n, dtype=np.float64)
+    total = n * m * (n * m + 1) / 2
+    bars = (before * m + m * (m + 1) / 2) / total
+    if m == 1:
+        return np.zeros(n), bars
+    # sum over j of (before + j) (j - 1) / (m - 1)
+    closes = (before * m / 2 + m * (m + 1) / 3) / total
+    return bars - closes, closes
+
+
+def bar_weights(n: int, hours: float) -> Array:
+    """Weight of each of n bars in the venue's average: (n,), summing to one."""
+    first, last = path_weights(n, hours)
+    return first + last
+
+
+def path_average(opens: Array, closes: Array, hours: float) -> Array:
+    """The venue's average over each row's bars, samples taken on the line from open to close.
+
+    Args:
+        opens, closes: (windows, n), in time order; the bars of a window so far make its average so far.
+        hours: length of a bar.
+
+    Returns:
+        (windows,).
+    """
+    first, last = path_weights(opens.shape[1], hours)
+    return np.asarray(opens @ first + closes @ last)
 
 
 def finest_samples(raw_binance_premium: pd.DataFrame, windows: pd.DataFrame) -> pd.DataFrame:
@@ -126,33 +184,35 @@ def _sampled(windows: pd.DataFrame, raw: pd.DataFrame) -> pd.DataFrame:
     frames = []
     at = samples["window"].to_numpy()
     count = np.bincount(at, minlength=len(windows))
-    minutes = samples.groupby("window", sort=True)["minutes"].first()
-    for n in sorted(set(count[count > 0].tolist())):
-        rows = np.flatnonzero(count == n)
-        chosen = count[at] == n
-        values = samples["close"].to_numpy(dtype=np.float64)[chosen].reshape(-1, n)
-        hours = minutes.loc[rows].to_numpy() / 60.0
+    minutes = np.zeros(len(windows), dtype=np.int64)
+    minutes[at] = samples["minutes"].to_numpy()
+    opens, closes = (samples[name].to_numpy(dtype=np.float64) for name in ("open", "close"))
+    for n, length in sorted(set(zip(count[at].tolist(), minutes[at].tolist(), strict=True))):
+        rows = np.flatnonzero((count == n) & (minutes == length))
+        chosen = (count[at] == n) & (minutes[at] == length)
+        first, last = opens[chosen].reshape(-1, n), closes[chosen].reshape(-1, n)
+        hours = length / 60.0
         frame = windows.iloc[rows].reset_index(drop=True)
         frames.append(
             frame.assign(
-                premium_mean=values @ rising_weights(n),
-                premium_last=values[:, -1],
+                premium_mean=path_average(first, last, hours),
+                premium_last=last[:, -1],
                 n_samples=np.int32(n),
                 sampling_hours=hours,
                 coverage=n * hours / frame["window_hours"],
-                se=_errors(values, frame, hours),
+                se=_errors(last, frame, hours),
             )
         )
     return pd.concat(frames, ignore_index=True)
 
 
-def _errors(values: Array, windows: pd.DataFrame, hours: Array) -> Array:
-    """Standard errors by symbol, month of the window's end and sampling."""
+def _errors(values: Array, windows: pd.DataFrame, hours: float) -> Array:
+    """Standard errors by symbol and month of the window's end, of bars of one length."""
     out = np.full(len(values), np.nan)
     month = windows["window_end"].dt.strftime("%Y-%m")
-    groups = windows.assign(month=month, hours=hours).groupby(["symbol", "month", "hours"], observed=True)
-    for at in groups.indices.values():
-        out[at] = window_errors(values[at], rising_weights(values.shape[1]))
+    weights = bar_weights(values.shape[1], hours)
+    for at in windows.assign(month=month).groupby(["symbol", "month"], observed=True).indices.values():
+        out[at] = window_errors(values[at], weights)
     return out
 
 

@@ -2,9 +2,11 @@
 
 Each window's rate is recomputed from the public premium by the map that the venue published for its time
 (:data:`~perp_pipeline.theory.funding_map.ERAS`) and compared with the rate that was paid for that window.
-Binance publishes bars of the premium index, not its samples: what is recomputed from hourly closes differs by
-the error of sampling, and is exact mostly where the flat zone forgives it. Hyperliquid prints the window's
-average itself.
+Binance publishes bars of the premium index, not the samples that it averages: what is recomputed from them
+differs by the error of sampling, and is exact mostly where the flat zone forgives it. Statistics without an
+ending are of core_premium's average. The other ways to average show what the choice is worth: ``_close``,
+each bar's close with weights 1 to n, as if the venue had sampled so rarely; ``_flat``, means of open and
+close with equal weights; ``_8h``, one bar for the whole window. Hyperliquid prints the average itself.
 """
 
 from __future__ import annotations
@@ -16,18 +18,16 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from perp_pipeline.funding.premium import rising_weights
-from perp_pipeline.research.periods import standard_periods
 from perp_pipeline.research.premium_windows import (
-    MIN_WINDOWS,
     Windows,
     every,
     mean_over,
     month_lags,
     premium_windows,
+    share_over,
     transformed,
 )
-from perp_pipeline.research.series import bounds, utc
+from perp_pipeline.research.series import utc
 from perp_pipeline.research.statistics import Array, Estimate, hac_influence
 
 HOURS_A_YEAR = 8760.0
@@ -66,11 +66,7 @@ def out_funding_audit(
     for windows in premium_windows(core_premium, core_funding_payments, raw_binance_premium):
         if not windows.rules():
             continue
-        first, last = pd.Timestamp(windows.ends[0]), pd.Timestamp(windows.ends[-1])
-        for period in standard_periods(first, last, tuple(periods)):
-            part = windows.part(bounds(windows.ends, period))
-            if len(part) < MIN_WINDOWS:
-                continue
+        for period, part in windows.periods(periods):
             about = {
                 "venue": part.venue,
                 "symbol": part.symbol,
@@ -87,15 +83,14 @@ def out_funding_audit(
 
 
 def samplings(windows: Windows) -> Iterator[tuple[str, float, Array]]:
-    """Premiums of the windows by each way to average: ending of the statistic's name, hours between samples,
-    premiums."""
+    """Premiums of the windows by each way to average: ending of the statistic's name, length of the bars in
+    hours, premiums."""
     yield "", windows.sampling_hours, windows.mean
     if windows.sampled:
         n = windows.closes.shape[1]
-        middle = (windows.opens + windows.closes) / 2.0
-        yield "_8h", n * windows.sampling_hours, every(windows.closes, n)
-        yield "_flat", windows.sampling_hours, windows.closes.mean(axis=1)
-        yield "_open_close", windows.sampling_hours, middle @ rising_weights(n)
+        yield "_close", windows.sampling_hours, every(windows.closes, 1)
+        yield "_flat", windows.sampling_hours, ((windows.opens + windows.closes) / 2.0).mean(axis=1)
+        yield "_8h", n * windows.sampling_hours, windows.coarser(n)
 
 
 def statistics(windows: Windows, premium: Array) -> Iterator[tuple[str, Estimate]]:
@@ -108,10 +103,10 @@ def statistics(windows: Windows, premium: Array) -> Iterator[tuple[str, Estimate
     agrees = off != same(made, default, digit)
     error = (made - windows.rate) * HOURS_A_YEAR / windows.hours
     size = np.abs(error)
-    yield "share_exact", mean_over(windows, exact.astype(np.float64))
+    yield "share_exact", share_over(windows, exact.astype(np.float64))
     if off.any():
-        yield "share_exact_off_default", mean_over(windows, np.where(off, exact, np.nan))
-    yield "share_default_agrees", mean_over(windows, agrees.astype(np.float64))
+        yield "share_exact_off_default", share_over(windows, np.where(off, exact, np.nan))
+    yield "share_default_agrees", share_over(windows, agrees.astype(np.float64))
     yield "mean_error", mean_over(windows, error)
     yield "mean_absolute_error", mean_over(windows, size)
     yield "rms_error", transformed(mean_over(windows, error**2), lambda value: max(value, 0.0) ** 0.5)

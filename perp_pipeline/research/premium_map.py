@@ -3,6 +3,10 @@
 Off the flat zone the rate is P -+ c, so P = rate + c sign(rate - I). The rate is exact and the premium at
 hand is a sample, so the premium is taken for the dependent variable: the other way round, errors of the
 premium move windows across the kinks and bias the clamp. ``*_nls`` are that other way, for comparison.
+
+The slope is that of the premium at hand on the rate, Cov(P', P) / Var(P) with P' the average made of public
+bars and P the venue's own: one, if P' weighs the window as the venue does, to the error of a quadrature of
+the smooth function Cov(p(t), P); below one, if P' dates its samples late and premiums revert meanwhile.
 """
 
 from __future__ import annotations
@@ -21,25 +25,31 @@ _AT_CAP = 3
 _ROUNDS = 100
 
 
-def fit_map(windows: Windows) -> dict[str, Estimate]:
+def fit_map(windows: Windows, published: float) -> dict[str, Estimate]:
     """interest, clamp, slope, cap, interest_nls, clamp_nls: fractions per 8 hours; slope: of premium on rate.
 
-    Fewer where data do not tell: a cap shows only where several windows share the largest rate, and a flat
-    zone only where both it and its outside were visited.
+    Fewer where data do not tell: a cap shows only where several windows share the largest rate, and the
+    interest only where the flat zone and its outside were visited. Without a flat zone in the data (no
+    rate is shared by many windows) clamp and slope stand on the sides of the ``published`` interest, per 8
+    hours: a clamp of zero then means that the venue had none.
     """
     rate, premium = windows.rate_8h, windows.mean
     digit = windows.digit * 8.0 / windows.hours
     mode = _mode(rate)
+    if (np.abs(rate - mode) <= digit).sum() < MIN_WINDOWS:
+        mode = published
     flat = np.abs(rate - mode) <= digit
     found = {}
     capped = _capped(rate, premium, mode, digit)
     if capped.sum() >= _AT_CAP:
         found["cap"] = _average(windows, np.abs(rate), capped)
     off = ~flat & ~capped
-    if min(flat.sum(), off.sum()) < MIN_WINDOWS:
+    if off.sum() < MIN_WINDOWS:
         return found
     side = np.sign(rate - mode)
     found["clamp"] = _average(windows, side * (premium - rate), off)
+    if flat.sum() < MIN_WINDOWS:
+        return found | _slope(windows, rate, premium, side, off)
     deep = np.abs(premium - mode) <= found["clamp"].estimate / 2.0
     if deep.sum() >= MIN_WINDOWS:
         found["interest"] = _average(windows, rate, deep)
@@ -59,12 +69,12 @@ def _mode(rate: Array) -> float:
 
 
 def _capped(rate: Array, premium: Array, mode: float, digit: Array) -> np.ndarray:
-    """Windows at the largest rate of either sign, where several share it and premiums go further."""
+    """Windows at a largest rate that several share while premiums go further, or at its negative."""
     capped = np.zeros(len(rate), dtype=np.bool_)
     for edge in (float(rate.max()), float(rate.min())):
         at = np.abs(rate - edge) <= digit
         if edge != mode and at.sum() >= _AT_CAP and np.ptp(premium[at]) > 10.0 * float(digit.max()):
-            capped |= at
+            capped |= np.abs(np.abs(rate) - abs(edge)) <= digit
     return capped
 
 

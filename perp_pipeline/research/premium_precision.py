@@ -2,42 +2,50 @@
 
 Claims 19, 24, 28, 30 and 56.
 
-Quantities are listed in the contract. Samples of Binance are closes of the finest bars in the lake; of venues
-that print a window's average alone, quantities that need samples are missing. What a premium is compared
-with:
+Quantities are listed in the contract. Bars of Binance are the finest in the lake; of venues that print a
+window's average alone, quantities that need bars are missing. What a premium is compared with:
 
 - its own window's scatter (``se_mean``): the samples against the window's level;
 - the premium that the published rate implies (``error_*``): off the flat zone the map can be inverted, and
   the venue averaged samples every few seconds, so this is the error of coarse sampling itself.
+
+Quantities that need the venue's map are estimated inside each of its eras (``ERAS``): where several maps were
+in force in a period, one row each, named with the day from which the map was in force.
+
+Weights: off the flat zone the implied premium is regressed on the means of open and close of a window's bars.
+``weight_k_of_n`` is what bar k adds, to be held against the venue's (2 k - 1) / n^2 (``path_weights``, to
+1 part in 1,000); neighbouring bars move together, so that single weights are known less well than their sum.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from perp_pipeline.funding.premium import (
+    bar_weights,
     correlation_matrix,
-    rising_weights,
     scatter_within,
     unbiased_rho,
 )
-from perp_pipeline.research.periods import standard_periods
 from perp_pipeline.research.premium_map import fit_map
 from perp_pipeline.research.premium_windows import (
+    HOURS_LEFT,
     MIN_WINDOWS,
     Windows,
     every,
     mean_over,
     month_lags,
     premium_windows,
+    share_over,
     transformed,
 )
-from perp_pipeline.research.series import bounds, utc
+from perp_pipeline.research.series import utc
+from perp_pipeline.research.shares import hac_explained
 from perp_pipeline.research.statistics import Array, Estimate, hac_influence, hac_ratio, ols_hac
 from perp_pipeline.theory.funding_map import FundingMap
 
@@ -45,7 +53,8 @@ FEE = 0.002
 """Half-width of the zone that a fee of 0.2 % is said to leave free of arbitrage (claim 30)."""
 
 SAMPLING_HOURS = (1, 2, 4, 8)
-HOURS_LEFT = (7, 6, 4, 2, 1, 0)
+
+MINUTE = 1.0 / 60.0
 
 COLUMNS = [
     "venue",
@@ -86,45 +95,56 @@ def out_premium_precision(
             longest[key] = windows
     rows: list[dict[str, Any]] = []
     for windows in longest.values():
-        first, last = pd.Timestamp(windows.ends[0]), pd.Timestamp(windows.ends[-1])
-        for period in standard_periods(first, last, tuple(periods)):
-            part = windows.part(bounds(windows.ends, period))
-            if len(part) < MIN_WINDOWS:
-                continue
-            about = {
-                "venue": part.venue,
-                "base": part.base,
-                "period": period,
-                "symbol": part.symbol,
-                "sampling_hours": part.sampling_hours,
-                "window_start": utc(part.ends[0]),
-                "window_end": utc(part.ends[-1]),
-            }
-            rows += [about | {"quantity": name} | vars(found) for name, found in quantities(part)]
+        for period, part in windows.periods(periods):
+            for name, used, found in quantities(part):
+                about = {
+                    "venue": part.venue,
+                    "base": part.base,
+                    "quantity": name,
+                    "period": period,
+                    "symbol": part.symbol,
+                    "sampling_hours": used.sampling_hours,
+                    "window_start": utc(used.ends[0]),
+                    "window_end": utc(used.ends[-1]),
+                }
+                rows.append(about | vars(found))
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def quantities(windows: Windows) -> Iterator[tuple[str, Estimate]]:
-    """Every quantity of one contract and period that its data allow."""
+def quantities(windows: Windows) -> Iterator[tuple[str, Windows, Estimate]]:
+    """Every quantity of one contract and period that its data allow, with the windows it is about."""
     rules = windows.rules()
-    if len(rules) == 1:
-        rule = rules[0][0]
-        yield from fit_map(windows).items()
-        low, high = rule.flat_zone
-        zone = (windows.mean >= low) & (windows.mean <= high)
-        yield "share_inside_zone", mean_over(windows, zone.astype(np.float64))
+    for since, rule, where in rules:
+        era = windows.part(where)
+        if len(era) < MIN_WINDOWS:
+            continue
+        ending = f"_since_{np.datetime_as_string(since, 'D')}" if len(rules) > 1 else ""
+        for name, found in _of_the_map(era, rule):
+            yield name + ending, era, found
+    for name, found in _of_the_premium(windows):
+        yield name, windows, found
+
+
+def _of_the_map(windows: Windows, rule: FundingMap) -> Iterator[tuple[str, Estimate]]:
+    yield from fit_map(windows, rule.interest).items()
+    low, high = rule.flat_zone
+    zone = (windows.mean >= low) & (windows.mean <= high)
+    yield "share_inside_zone", share_over(windows, zone.astype(np.float64))
+    if windows.sampled:
+        yield from _sampling(windows, rule)
+        yield from _explained(windows, rule)
+
+
+def _of_the_premium(windows: Windows) -> Iterator[tuple[str, Estimate]]:
     samples = windows.closes if windows.sampled else windows.mean[:, None]
     yield "premium_mean", mean_over(windows, samples.mean(axis=1))
     yield "premium_sd", _spread(windows, samples)
     inside = (np.abs(samples) <= FEE).mean(axis=1)
-    yield "share_inside_fee", mean_over(windows, inside)
+    yield "share_inside_fee", share_over(windows, inside)
     yield from _independent_windows(windows)
     yield from _return_to_zone(windows, samples)
     if samples.shape[1] >= 3:
         yield from _errors_of_mean(windows)
-    if len(rules) == 1 and windows.sampled:
-        yield from _sampling(windows, rules[0][0])
-        yield from _explained(windows, rules[0][0])
 
 
 def _spread(windows: Windows, samples: Array) -> Estimate:
@@ -151,9 +171,9 @@ def _point(value: float, n: int) -> Estimate:
 
 
 def _errors_of_mean(windows: Windows) -> Iterator[tuple[str, Estimate]]:
-    """Standard error of a window's average, with and without its autocorrelation."""
+    """Standard error of a window's average, with and without the samples' autocorrelation (core_premium)."""
     n = windows.closes.shape[1]
-    weights = rising_weights(n)
+    weights = bar_weights(n, windows.sampling_hours)
     products, squares = scatter_within(windows.closes)
     if squares.sum() <= 0.0:
         return
@@ -203,31 +223,62 @@ def _sampling(windows: Windows, rule: FundingMap) -> Iterator[tuple[str, Estimat
     off = (np.abs(rate - rule.interest) > digit) & (np.abs(rate) < rule.cap - digit)
     if off.sum() < MIN_WINDOWS:
         return
-    implied = rate + rule.clamp * np.sign(rate - rule.interest)
+    part = np.flatnonzero(off)
+    implied = (rate + rule.clamp * np.sign(rate - rule.interest))[part]
     n = windows.closes.shape[1]
     finest = windows.sampling_hours
-    made = {_span(finest): every(windows.closes, 1)}
-    for hours in SAMPLING_HOURS:
-        step = round(hours / finest)
-        if hours > finest and step <= n and n % step == 0:
-            made[_span(hours)] = every(windows.closes, step)
-    made[f"{_span(finest)}_flat"] = windows.closes.mean(axis=1)
-    made[f"{_span(finest)}_open_close"] = (windows.opens + windows.closes) / 2.0 @ rising_weights(n)
-    part = np.flatnonzero(off)
-    for name, premium in made.items():
-        square = (premium - implied)[part] ** 2
-        yield f"error_{name}", _root(hac_influence(float(square.mean()), square - square.mean()))
-    yield from _weights(windows, implied, part)
+    hours = [finest, *(hours for hours in SAMPLING_HOURS if hours > finest and n % (hours / finest) == 0)]
+    square = {
+        _span(length): _missed(windows.coarser(round(length / finest))[part], implied) for length in hours
+    }
+    square[f"{_span(finest)}_close"] = _missed(every(windows.closes, 1)[part], implied)
+    middle = (windows.opens + windows.closes) / 2.0
+    square[f"{_span(finest)}_flat"] = _missed(middle.mean(axis=1)[part], implied)
+    for name, missed in square.items():
+        yield f"error_{name}", _root(hac_influence(float(missed.mean()), missed - missed.mean()))
+    if len(hours) > 1 and finest > MINUTE:
+        yield from _extrapolated(hours, [square[_span(length)] for length in hours])
+    yield from _weights(middle[part], implied)
 
 
-def _weights(windows: Windows, implied: Array, part: np.ndarray) -> Iterator[tuple[str, Estimate]]:
-    """Weights of the samples in the implied premium, by regression, where samples are few."""
-    n = windows.closes.shape[1]
+def _missed(premium: Array, implied: Array) -> Array:
+    return np.asarray((premium - implied) ** 2)
+
+
+def _extrapolated(hours: Sequence[float], square: Sequence[Array]) -> Iterator[tuple[str, Estimate]]:
+    """How the error falls with the bars' length, error = a hours^b (least squares of logs), and where that
+    leads at bars of a minute.
+
+    An extrapolation: it holds if the premium is as rough inside the finest bars as between them.
+    """
+    logs = np.log(hours)
+    means = np.array([values.mean() for values in square])
+    if not (means > 0.0).all():
+        return
+    design = np.column_stack([np.ones(len(logs)), logs])
+    solve = np.linalg.pinv(design)
+    level, slope = solve @ (np.log(means) / 2.0)
+    moved = solve @ np.array(
+        [(values / mean - 1.0) / 2.0 for values, mean in zip(square, means, strict=True)]
+    )
+    yield "error_exponent", hac_influence(float(slope), moved[1])
+    at = math.log(MINUTE)
+    minute = hac_influence(float(level + slope * at), moved[0] + moved[1] * at)
+    value, low, high = (math.exp(end) for end in (minute.estimate, minute.ci_low, minute.ci_high))
+    yield (
+        "error_1min_extrapolated",
+        Estimate(value, value * minute.se, low, high, minute.n, minute.hac_lags),
+    )
+
+
+def _weights(middle: Array, implied: Array) -> Iterator[tuple[str, Estimate]]:
+    """Weights of the bars in the implied premium, by regression, where bars are few."""
+    n = middle.shape[1]
     if n > 8:
         return
-    regressors = {f"weight_{k + 1}_of_{n}": windows.closes[part, k] for k in range(n)}
+    regressors = {f"weight_{k + 1}_of_{n}": middle[:, k] for k in range(n)}
     try:
-        fit = ols_hac(implied[part], regressors)[0]
+        fit = ols_hac(implied, regressors)[0]
     except ValueError:
         return
     for place, name in enumerate(fit.names[1:], start=1):
@@ -244,13 +295,11 @@ def _explained(windows: Windows, rule: FundingMap) -> Iterator[tuple[str, Estima
     around = (rate - rate.mean()) ** 2
     if not around.any():
         return
-    n = windows.closes.shape[1]
     for left in HOURS_LEFT:
-        seen = n - left / windows.sampling_hours
-        if seen < 1 or seen != round(seen):
+        known = windows.so_far(left)
+        if known is None:
             continue
-        known = windows.closes[:, : round(seen)]
-        for name, premium in (("", every(known, 1)), ("instant_", known[:, -1])):
+        for name, premium in zip(("", "instant_"), known, strict=True):
             miss = (rate - rule.rate_8h(premium)) ** 2
-            share = hac_ratio(miss, around, month_lags(windows, miss))
-            yield f"share_explained_{name}{left}h_left", transformed(share, lambda value: 1.0 - value)
+            found = hac_explained(miss, around, month_lags(windows, miss))
+            yield f"share_explained_{name}{left}h_left", found

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from perp_pipeline.funding.premium import finest_samples, funding_windows, rising_weights
+from perp_pipeline.funding.premium import finest_samples, funding_windows, path_average, rising_weights
+from perp_pipeline.research.periods import standard_periods
+from perp_pipeline.research.series import bounds
+from perp_pipeline.research.shares import hac_share
 from perp_pipeline.research.statistics import Array, Estimate, hac_mean, persistent_lags
 from perp_pipeline.theory.funding_map import ERAS, FundingMap
 
 MIN_WINDOWS = 60
 """Windows of a period from which on anything is estimated."""
+
+HOURS_LEFT = (7, 6, 5, 4, 3, 2, 1, 0)
+"""Hours before a payment at which the window so far is looked at, where bars fall on them."""
 
 _LAG_DAYS = 30
 
@@ -29,8 +35,9 @@ class Windows:
         rate: fraction per payment, as published.
         mean: average premium (core_premium), fraction of the index.
         se: its standard error; NaN where unknown.
-        opens, closes: (windows, n) samples; n is 0 where the venue printed the average itself.
-        sampling_hours: hours between samples, or the median length of the windows.
+        opens, closes: (windows, n) first and last sample of each bar; n is 0 where the venue printed the
+            average itself.
+        sampling_hours: length of the bars in hours, or the median length of the windows.
     """
 
     venue: str
@@ -66,25 +73,57 @@ class Windows:
         }
         return Windows(self.venue, self.symbol, self.base, **arrays, sampling_hours=self.sampling_hours)
 
-    def rules(self) -> list[tuple[FundingMap, slice]]:
-        """The venue's published maps and the windows that each was in force for; none for other venues."""
+    def periods(self, asked: Iterable[str]) -> Iterator[tuple[str, Windows]]:
+        """The standard periods and those asked for, with the windows of each, where they are enough."""
+        first, last = pd.Timestamp(self.ends[0]), pd.Timestamp(self.ends[-1])
+        for period in standard_periods(first, last, tuple(asked)):
+            part = self.part(bounds(self.ends, period))
+            if len(part) >= MIN_WINDOWS:
+                yield period, part
+
+    def coarser(self, step: int) -> Array:
+        """Average premium of each window from bars ``step`` times as long."""
+        opens, closes = self.opens[:, ::step], self.closes[:, step - 1 :: step]
+        return path_average(opens, closes, step * self.sampling_hours)
+
+    def so_far(self, hours_left: float) -> tuple[Array, Array] | None:
+        """Average premium of the window so far, by the venue's weights on it, and its last sample.
+
+        None where no bar ends then, or none has.
+        """
+        seen = self.closes.shape[1] - hours_left / self.sampling_hours
+        count = round(seen)
+        if count < 1 or abs(seen - count) > 1e-9:
+            return None
+        opens, closes = self.opens[:, :count], self.closes[:, :count]
+        return path_average(opens, closes, self.sampling_hours), closes[:, -1]
+
+    def rules(self) -> list[tuple[np.datetime64, FundingMap, slice]]:
+        """The venue's published maps: from when on, the map, and the windows it was in force for.
+
+        Empty for venues without one.
+        """
         eras = ERAS.get(self.venue, ())
         starts = np.array([start for start, _ in eras], dtype="datetime64[us]")
         edges = [*np.searchsorted(self.ends, starts).tolist(), len(self)]
         spans = zip(eras, edges[:-1], edges[1:], strict=True)
-        return [(rule, slice(first, last)) for (_, rule), first, last in spans if first < last]
+        return [
+            (np.datetime64(start), rule, slice(first, last))
+            for (start, rule), first, last in spans
+            if first < last
+        ]
 
     def paid_for(self, premium: Array) -> Array:
         """Rates (fraction per payment) that the published maps give for premiums; NaN without a map."""
         rates = np.full(len(self), np.nan)
-        for rule, where in self.rules():
+        for _, rule, where in self.rules():
             rates[where] = rule.rate_8h(premium[where]) * self.hours[where] / 8.0
         return rates
 
     def default(self) -> Array:
         """The rate of the flat zone, fraction per payment; NaN without a map."""
         rates = np.full(len(self), np.nan)
-        for rule, where in self.rules():
+        for _, rule, where in self.rules():
             rates[where] = rule.interest * self.hours[where] / 8.0
         return rates
 
@@ -146,7 +185,7 @@ def premium_windows(
 
 
 def every(samples: Array, step: int) -> Array:
-    """Weighted mean of every step-th sample of each window, the last one included."""
+    """Weighted mean (1 to n) of every step-th sample of each window, the last one included."""
     chosen = samples[:, step - 1 :: step]
     return np.asarray(chosen @ rising_weights(chosen.shape[1]))
 
@@ -160,6 +199,11 @@ def month_lags(windows: Windows, values: Array) -> int:
 def mean_over(windows: Windows, values: Array) -> Estimate:
     """Mean over windows with its HAC error."""
     return hac_mean(values, month_lags(windows, values))
+
+
+def share_over(windows: Windows, values: Array) -> Estimate:
+    """The same of shares, with an interval inside 0..1."""
+    return hac_share(values, month_lags(windows, values))
 
 
 def transformed(found: Estimate, to: Callable[[float], float]) -> Estimate:

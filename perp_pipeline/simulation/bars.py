@@ -58,16 +58,16 @@ def perp_bars(market: SimulatedMarket, perp: Perp) -> Bars:
 
 
 def premium_bars(market: SimulatedMarket, perp: Perp) -> Bars:
-    """Hourly bars of a premium index, fractions; no volume. The rate is made of the hours' closes."""
+    """Hourly bars of a premium index, fractions; no volume. The premium stands still within the hour but for
+    its extremes: all the samples that make the rate show it, the first and the last too."""
     series = market.premium(perp)
     reach = np.abs(stream_pair(market, f"premium bars {perp.venue} {perp.symbol}"))
     reach = np.round(reach * market.planted.premium.noise_sd, 8)
     opened, rows = _served(market)
-    first, last = series[rows], series[rows + 1]
-    high = np.maximum(first, last) + reach[rows, 0]
-    low = np.minimum(first, last) - reach[rows, 1]
+    value = series[rows + 1]
+    high, low = value + reach[rows, 0], value - reach[rows, 1]
     nothing = np.zeros(len(rows), dtype=np.float64)
-    bars = Bars(opened, first, np.round(high, 8), np.round(low, 8), last, nothing)
+    bars = Bars(opened, value, np.round(high, 8), np.round(low, 8), value, nothing)
     return bars.rows(opened >= market.start_hour)
 
 

@@ -72,7 +72,7 @@ class Perp:
             is the covariance of its two coins plus ``Planted.quanto_net_annual``.
         pays_at: hour of the day (UTC) of a payment; the others follow at 8-hour steps.
         announced_ahead: the rate paid at T comes from the premium of the interval that ended at T - 8 h.
-        rising_weights: the window premium weights its hours 1..8 (Binance) instead of equally.
+        rising_weights: the window premium weights its samples 1 to N (Binance) instead of equally.
         tick: price step in USD.
     """
 

@@ -24,20 +24,27 @@ Index = npt.NDArray[np.int64]
 
 WINDOW = 8
 """Hours of a funding window."""
+SAMPLES_AN_HOUR = 720
+"""Samples of the premium index an hour, one every 5 seconds; a window's premium weights them 1 to N."""
 MEMORY = HOURS_A_DAY * (1 + PRIOR_DAYS)
 """Hours of returns that a premium looks back on."""
 
 
 def window_weights(perp: Perp) -> Array:
-    """Weights of the eight hourly premiums of a window, oldest first; they sum to one."""
-    weights = np.arange(1.0, WINDOW + 1) if perp.rising_weights else np.ones(WINDOW)
-    return np.asarray(weights / weights.sum(), dtype=np.float64)
+    """Weights of a window's eight hours, oldest first; they sum to one.
+
+    Rising: the sum of the weights of an hour's samples, all of which show the hour's premium.
+    """
+    weights = np.ones(WINDOW * SAMPLES_AN_HOUR)
+    if perp.rising_weights:
+        weights = np.arange(1.0, WINDOW * SAMPLES_AN_HOUR + 1)
+    return np.asarray(weights.reshape(WINDOW, SAMPLES_AN_HOUR).sum(axis=1) / weights.sum(), dtype=np.float64)
 
 
 def hourly_premium(
     process: PremiumProcess, mean: float, shocks: Array, common: Array, own: Array, noise: Array
 ) -> Array:
-    """Premium at the end of each hour, as a fraction of the index.
+    """Premium of each hour, known at its end, as a fraction of the index.
 
     Args:
         shocks: hourly log returns of the base less their drift; the first ``MEMORY`` rows are warm-up.

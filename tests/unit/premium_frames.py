@@ -17,7 +17,14 @@ def hourly_premium(windows: int, seed: int, mean: float = 0.0002, sd: float = 0.
     return np.round(ar1(8 * windows, 0.98, seed, mean, sd) + noise, 8).reshape(-1, 8)
 
 
-def bars(closes: np.ndarray, symbol: str = "BTCUSDT", first: str = "2023-06-01") -> pd.DataFrame:
+def opens_of(closes: np.ndarray) -> np.ndarray:
+    """Opens of bars that each start where the one before closed; the first stands still."""
+    values = closes.ravel()
+    return np.concatenate([values[:1], values[:-1]]).reshape(closes.shape)
+
+
+def bars(closes: np.ndarray, symbol: str = "BTCUSDT", first: str = "2023-06-01",
+         opens: np.ndarray | None = None) -> pd.DataFrame:  # fmt: skip
     """raw_binance_premium at 1h from closes by window; a bar opens at the close before it."""
     values = closes.ravel()
     opened = pd.date_range(first, periods=len(values), freq="1h", tz="UTC", unit="us")
@@ -26,7 +33,7 @@ def bars(closes: np.ndarray, symbol: str = "BTCUSDT", first: str = "2023-06-01")
             "symbol": symbol,
             "interval": "1h",
             "open_time": opened,
-            "open": np.concatenate([values[:1], values[:-1]]),
+            "open": (opens_of(closes) if opens is None else opens).ravel(),
             "high": values + 1e-4,
             "low": values - 1e-4,
             "close": values,
@@ -52,13 +59,14 @@ def paid(rate: np.ndarray, venue: str = "binance", symbol: str = "BTCUSDT", hour
     )
 
 
-def weighted(closes: np.ndarray) -> np.ndarray:
-    """The 1 to n average, by a loop over the definition."""
-    n = closes.shape[1]
-    total = np.zeros(len(closes))
-    for place in range(n):
-        total += (place + 1) * closes[:, place]
-    return total / (n * (n + 1) / 2)
+def weighted(closes: np.ndarray, opens: np.ndarray | None = None, samples: int = 720) -> np.ndarray:
+    """The venue's average by its definition: every sample of every bar, weights 1 to N."""
+    first = opens_of(closes) if opens is None else opens
+    path = np.concatenate(
+        [np.linspace(first[:, k], closes[:, k], samples, axis=1) for k in range(closes.shape[1])], axis=1
+    )
+    weights = np.arange(1.0, path.shape[1] + 1)
+    return path @ weights / weights.sum()
 
 
 def rates(rule: FundingMap, premium: np.ndarray) -> np.ndarray:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from premium_frames import bars, hourly_premium, no_hyperliquid, paid, rates, weighted
+from premium_frames import bars, hourly_premium, no_hyperliquid, opens_of, paid, rates, weighted
 
 from perp_pipeline import contracts
 from perp_pipeline.funding.premium import (
     autocorrelation_within,
+    bar_weights,
     core_premium,
     correlation_matrix,
+    path_average,
+    path_weights,
     rising_weights,
     unbiased_rho,
     window_errors,
@@ -29,6 +32,22 @@ def built(payments: pd.DataFrame, raw: pd.DataFrame, printed: pd.DataFrame | Non
     return core_premium(
         core_funding_payments=payments, raw_binance_premium=raw, raw_hyperliquid_funding=hyperliquid
     ).sort_values(["venue", "symbol", "window_end"], ignore_index=True)
+
+
+@pytest.mark.parametrize(("n", "minutes"), [(8, 60), (4, 60), (1, 480), (480, 1), (3, 5)])
+def test_weights_of_opens_and_closes_are_those_of_the_samples_on_the_line(n: int, minutes: int) -> None:
+    rng = np.random.default_rng(n)
+    opens, closes = rng.normal(size=(5, n)), rng.normal(size=(5, n))
+    by_samples = weighted(closes, opens, samples=12 * minutes)
+    np.testing.assert_allclose(path_average(opens, closes, minutes / 60), by_samples, atol=1e-13)
+    assert sum(weights.sum() for weights in path_weights(n, minutes / 60)) == pytest.approx(1.0)
+    np.testing.assert_allclose(
+        bar_weights(n, minutes / 60), (2 * np.arange(n) + 1) / n**2, rtol=0.1, atol=2e-3
+    )
+
+
+def test_bars_of_one_sample_have_the_venues_own_weights() -> None:
+    np.testing.assert_allclose(bar_weights(8, 5 / 3600), rising_weights(8), atol=1e-15)
 
 
 def test_a_window_averages_its_own_hours_with_rising_weights() -> None:
@@ -61,7 +80,8 @@ def test_windows_of_four_hours_and_holes() -> None:
     found = built(paid(np.full(240, 1e-4), hours=4), raw)
     assert found["n_samples"].value_counts().to_dict() == {4: 238, 3: 2}
     assert found["coverage"].min() == 0.75
-    np.testing.assert_allclose(found["premium_mean"][1], weighted(CLOSES[:1, 4:])[0], atol=1e-15)
+    second = weighted(CLOSES[:1, 4:], opens_of(CLOSES)[:1, 4:])[0]
+    np.testing.assert_allclose(found["premium_mean"][1], second, atol=1e-15)
     gone = built(PAYMENTS, bars(CLOSES).iloc[8:])
     assert len(gone) == 119
 
@@ -72,7 +92,7 @@ def test_the_finest_bars_count() -> None:
             "symbol": "BTCUSDT",
             "interval": "8h",
             "open_time": PAYMENTS["announced_at"] - pd.Timedelta("8h"),
-            "open": 0.1,
+            "open": CLOSES[:, -1],
             "close": CLOSES[:, -1],
         }
     )
@@ -81,7 +101,7 @@ def test_the_finest_bars_count() -> None:
     assert found["n_samples"].tolist() == [8] * 60 + [1] * 60
     assert found["sampling_hours"].tolist() == [1.0] * 60 + [8.0] * 60
     assert (found["coverage"] == 1.0).all()
-    assert found["premium_mean"].iloc[60:].tolist() == CLOSES[60:, -1].tolist()
+    np.testing.assert_allclose(found["premium_mean"].iloc[60:], CLOSES[60:, -1], atol=1e-15)
     assert found["se"].iloc[60:].isna().all()
 
 

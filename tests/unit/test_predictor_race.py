@@ -5,18 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from premium_frames import bars, hourly_premium, no_hyperliquid, weighted
 from research_frames import ar1, failed_checks, payments
 
 from perp_pipeline.contracts.research import OUT_PREDICTOR_RACE
-from perp_pipeline.research.predictor_race import (
-    hours_left,
-    mean_ahead,
-    mean_behind,
-    ols_forecast,
-    out_predictor_race,
-    payment_grid,
-    race,
-)
+from perp_pipeline.funding.premium import core_premium
+from perp_pipeline.research.forecasts import mean_ahead, mean_behind, ols_forecast, payment_grid, payments_of
+from perp_pipeline.research.predictor_race import out_predictor_race, race
+from perp_pipeline.research.premium_race import hours_left
+from perp_pipeline.research.premium_windows import premium_windows
 from perp_pipeline.research.statistics import bartlett_variance
 from perp_pipeline.theory.funding_map import BINANCE
 
@@ -39,6 +36,29 @@ def premiums(paid: pd.DataFrame, seed: int, hours: int = 8) -> pd.DataFrame:
             "premium_mean": value,
             "premium_last": value + 1e-5,
         }
+    )
+
+
+def market(windows: int, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Payments from 2023-06-01 on, made by Binance's rule of the hourly bars of a premium; and those bars."""
+    closes = hourly_premium(windows, seed)
+    return payments(BINANCE.rate_8h(weighted(closes)), "2023-06-01T08:00"), bars(closes)
+
+
+def premium_of(paid: pd.DataFrame, raw: pd.DataFrame) -> pd.DataFrame:
+    """core_premium, by its builder."""
+    return core_premium(
+        core_funding_payments=paid, raw_binance_premium=raw, raw_hyperliquid_funding=no_hyperliquid()
+    )
+
+
+def raced(paid: pd.DataFrame, raw: pd.DataFrame, periods: tuple[str, ...] = ()) -> pd.DataFrame:
+    """The race as the pipeline runs it."""
+    return out_predictor_race(
+        core_funding_payments=paid,
+        core_premium=premium_of(paid, raw),
+        raw_binance_premium=raw,
+        periods=periods,
     )
 
 
@@ -190,20 +210,84 @@ def test_head_to_head_with_the_premium() -> None:
 
 
 def test_the_window_so_far_foretells_its_own_payment() -> None:
-    """Payments made of the window's hourly premiums: exact with no hours left, worse the earlier."""
-    premium = premiums(payments(rates(900, 12)), 13, hours=1)
-    value = premium["premium_mean"].to_numpy()[: 900 * 8].reshape(900, 8)
-    weight = np.arange(8) + 0.5
-    paid = payments(BINANCE.rate_8h(value @ weight / weight.sum()))
-    table = out_predictor_race(core_funding_payments=paid, core_premium=premium)
-    found = [pick(table, "next", f"premium_window_{h}h_left", "direct")["estimate"] for h in (0, 1, 4, 7)]
+    """Payments made of the window's bars: exact with no hours left, worse the earlier."""
+    table = raced(*market(900, 12))
+    found = [pick(table, "next", f"premium_window_{h}h_left", "direct")["estimate"] for h in range(8)]
     assert found[0] == pytest.approx(1.0)
     assert found == sorted(found, reverse=True)
+    assert pick(table, "next", "premium_instant_0h_left", "direct")["estimate"] < found[0]
+    assert failed_checks(OUT_PREDICTOR_RACE, table) == {}
+
+
+def test_the_window_so_far_by_hand() -> None:
+    """Three hours before a payment: the five hours so far, weights 1 to N of them, through the map."""
+    paid, raw = market(500, 13)
+    (windows,) = premium_windows(premium_of(paid, raw), paid, raw)
+    grid = payment_grid(paid)
+    found = {(c.predictor, c.scheme): c for c in hours_left(grid, windows)}
+    closes = raw["close"].to_numpy().reshape(-1, 8)
+    opens = raw["open"].to_numpy().reshape(-1, 8)
+    seen = weighted(closes[:, :5], opens[:, :5])
+    contest = found["premium_window_3h_left", "direct"]
+    np.testing.assert_allclose(contest.forecast, BINANCE.annual(seen), atol=1e-12)
+    np.testing.assert_allclose(contest.actual, grid.rates)
+    np.testing.assert_allclose(contest.benchmark[1:], grid.rates[:-1])
+    np.testing.assert_allclose(
+        found["premium_instant_3h_left", "direct"].forecast, BINANCE.annual(closes[:, 4]), atol=1e-12
+    )
+    pair = found["ma9_vs_premium_window_3h_left", "expanding"]
+    own = found["premium_window_3h_left", "expanding"]
+    assert np.array_equal(pair.benchmark, own.forecast, equal_nan=True)
+    at_start = next(c for c in race(grid, "binance") if (c.predictor, c.scheme) == ("ma9", "expanding"))
+    assert np.array_equal(pair.forecast[1:], at_start.forecast[:-1], equal_nan=True)
+    # Refitted by brute force on the windows before.
+    i, x = 400, BINANCE.annual(seen)
+    slope, level = np.polyfit(x[:i], grid.rates[:i], 1)
+    assert own.forecast[i] == pytest.approx(level + slope * x[i], rel=1e-9)
+
+
+def test_the_moving_average_wins_early_and_loses_late() -> None:
+    """Premiums that turn over within hours about a level that lasts: who wins depends on the hours left."""
+    rng = np.random.default_rng(21)
+    hourly = np.repeat(0.0012 + 0.0002 * ar1(900, 0.97, rng), 8) + 0.0012 * rng.normal(size=7200)
+    closes = hourly.reshape(-1, 8)
+    paid = payments(BINANCE.rate_8h(weighted(closes, closes)), "2023-06-01T08:00")
+    table = raced(paid, bars(closes, opens=closes))
+    early, late = (pick(table, "next", f"ma9_vs_premium_window_{h}h_left", "direct") for h in (7, 1))
+    assert early["ci_low"] > 0.0 and early["dm_p"] < 0.05
+    assert late["ci_high"] < 0.0 and late["dm_p"] < 0.05
 
 
 def test_announced_ahead_venues_have_no_window_so_far() -> None:
-    paid = payments(rates(600, 14), lead_hours=8)
-    assert list(hours_left(payment_grid(paid), "binance", premiums(paid, 15, 1))) == []
+    paid, raw = market(600, 14)
+    (windows,) = premium_windows(premium_of(paid, raw), paid, raw)
+    assert list(hours_left(payment_grid(payments(rates(600, 14), lead_hours=8)), windows)) == []
+    assert list(hours_left(payment_grid(paid), None)) == []
+
+
+def test_windows_find_their_payments() -> None:
+    grid = payment_grid(payments(rates(50, 15), "2023-06-01T08:00"))
+    asked = np.array(["2023-06-01T08:00", "2023-06-01T12:00", "2023-06-02T00:00", "2025-01-01"], "M8[us]")
+    assert payments_of(grid, asked).tolist() == [0, -1, 2, -1]
+
+
+def test_no_row_of_a_closed_period_sees_what_came_later() -> None:
+    """Bars and payments after a moment are changed; rows of a period before it stay, to the bit."""
+    paid, raw = market(1400, 16)
+    moment = pd.Timestamp("2024-05-01", tz="UTC")
+    later, later_raw = paid.copy(), raw.copy()
+    later.loc[later["paid_at"] > moment, ["rate", "rate_annual"]] *= -7.0
+    late = later_raw["open_time"] >= moment
+    later_raw.loc[late, ["open", "close"]] = later_raw.loc[late, ["open", "close"]] * -3.0 + 0.001
+    closed = "2023-06..2024-04"
+    before, after = (
+        table[table["period"] == closed].reset_index(drop=True)
+        for table in (raced(paid, raw, (closed,)), raced(later, later_raw, (closed,)))
+    )
+    next_only = before["target"] == "next"
+    assert before.loc[next_only, "predictor"].str.contains("h_left").sum() > 100
+    # Targets over days reach past the period's end: of those only what was over by then can be compared.
+    pd.testing.assert_frame_equal(before[next_only], after[after["target"] == "next"], check_exact=True)
 
 
 def test_short_histories_are_left_out() -> None:

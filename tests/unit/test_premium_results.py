@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-from premium_frames import bars, hourly_premium, no_hyperliquid, paid, rates, simulated, weighted
+from premium_frames import bars, hourly_premium, no_hyperliquid, opens_of, paid, rates, simulated, weighted
 
 from perp_pipeline import contracts
 from perp_pipeline.funding.payments import core_funding_payments
@@ -17,7 +18,7 @@ from perp_pipeline.quality.suites import audit
 from perp_pipeline.research.funding_audit import out_funding_audit, quantile, same
 from perp_pipeline.research.premium_map import fit_map
 from perp_pipeline.research.premium_precision import out_premium_precision
-from perp_pipeline.research.premium_windows import Windows, premium_windows
+from perp_pipeline.research.premium_windows import Windows, every, premium_windows
 from perp_pipeline.theory.funding_map import BINANCE, FundingMap
 
 RULE = FundingMap("binance", interest=0.0002, clamp=0.0004, cap=0.0012)
@@ -46,7 +47,7 @@ def estimates(frame: pd.DataFrame, name: str, **where: str) -> pd.Series:
 
 
 def test_the_planted_map_comes_back() -> None:
-    found = fit_map(windows_of(lake(RULE)))
+    found = fit_map(windows_of(lake(RULE)), 0.0001)
     for name in ("interest", "clamp", "cap", "interest_nls", "clamp_nls"):
         planted = getattr(RULE, name.removesuffix("_nls"))
         assert found[name].estimate == pytest.approx(planted, abs=2e-8), name
@@ -60,17 +61,50 @@ def test_errors_of_the_premium_bias_the_regression_of_the_rate_and_not_the_other
         tables = lake(BINANCE, seed=100 + seed)
         noise = np.random.default_rng(seed).normal(0.0, 0.0001, len(tables["core_premium"]))
         tables["core_premium"]["premium_mean"] += noise
-        found = fit_map(windows_of(tables))
+        found = fit_map(windows_of(tables), BINANCE.interest)
         inside += found["clamp"].ci_low <= BINANCE.clamp <= found["clamp"].ci_high
         naive.append(found["clamp_nls"].estimate - BINANCE.clamp)
     assert inside >= 17
     assert abs(np.mean(naive)) > 1e-5
 
 
-def test_no_flat_zone_no_clamp_and_no_cap_where_none_is_reached() -> None:
-    assert fit_map(windows_of(lake(FundingMap("binance", clamp=0.0)))) == {}
-    assert "cap" not in fit_map(windows_of(lake(FundingMap("binance"))))
-    assert fit_map(windows_of(lake(FundingMap("binance", clamp=0.5)))) == {}
+def test_no_flat_zone_a_clamp_of_zero_and_no_cap_where_none_is_reached() -> None:
+    bare = fit_map(windows_of(lake(FundingMap("binance", clamp=0.0))), 0.0001)
+    assert bare["clamp"].estimate == pytest.approx(0.0, abs=1e-8)
+    assert bare["slope"].estimate == pytest.approx(1.0, abs=1e-3)
+    assert "interest" not in bare
+    assert "cap" not in fit_map(windows_of(lake(FundingMap("binance"))), 0.0001)
+    assert fit_map(windows_of(lake(FundingMap("binance", clamp=0.5))), 0.0001) == {}
+
+
+def test_a_slope_of_one_asks_for_the_venues_own_weights() -> None:
+    """A premium that reverts inside the window, sampled every minute by the venue, seen in hourly bars.
+
+    The line from open to close leaves the slope at one; one close an hour dates the window late and does not.
+    """
+    rng = np.random.default_rng(4)
+    windows, fast = 4000, 0.99
+    level = np.repeat(rng.normal(0.0, 0.0008, windows), 480)
+    shocks = rng.normal(0.0, 0.0004 * np.sqrt(1 - fast**2), windows * 480)
+    path = np.empty_like(shocks)
+    path[0] = shocks[0]
+    for t in range(1, len(path)):
+        path[t] = fast * path[t - 1] + shocks[t]
+    path = np.linspace(0, 1, 480)[::-1][None, :] * level.reshape(-1, 480) + path.reshape(-1, 480)
+    minutes = np.arange(1.0, 481)
+    rate = rates(BINANCE, path @ minutes / minutes.sum())
+    hours = path.reshape(windows, 8, 60)
+    raw = bars(hours[:, :, -1], opens=hours[:, :, 0])
+    table = core_premium(
+        core_funding_payments=paid(rate), raw_binance_premium=raw, raw_hyperliquid_funding=no_hyperliquid()
+    )
+    tables = {"core_premium": table, "core_funding_payments": paid(rate), "raw_binance_premium": raw}
+    line = windows_of(tables)
+    close = replace(line, mean=every(line.closes, 1))
+    by_line, by_close = (fit_map(found, BINANCE.interest)["slope"] for found in (line, close))
+    assert by_line.ci_low < 1.0 < by_line.ci_high
+    assert by_close.ci_high < 1.0
+    assert abs(by_line.estimate - 1.0) < 0.2 * abs(by_close.estimate - 1.0)
 
 
 def test_an_exact_venue_is_audited_exactly() -> None:
@@ -78,11 +112,14 @@ def test_an_exact_venue_is_audited_exactly() -> None:
     contract = contracts.get("out_funding_audit")
     assert all(check.passed for check in audit(contract, to_arrow(contract, found)))
     told = estimates(found, "statistic", period="all")
+    shares = found[found["statistic"].str.startswith("share_")]
+    assert shares[["ci_low", "ci_high"]].stack().between(0.0, 1.0).all()
     for name in ("share_exact", "share_exact_off_default", "share_default_agrees"):
         assert told[name] == 1.0
     assert told["max_absolute_error"] < 1095 * 0.51e-8
     assert told["share_exact_off_default_8h"] < 0.01
     assert told["mean_absolute_error_8h"] > told["mean_absolute_error_flat"] > told["mean_absolute_error"]
+    assert told["mean_absolute_error_close"] > told["mean_absolute_error"]
     assert set(found["period"]) >= {"all", "2023", "2024"}
     asked = out_funding_audit(**lake(BINANCE), periods=("2023-07..2023-09",))
     row = asked[(asked["period"] == "2023-07..2023-09") & (asked["statistic"] == "share_exact")].iloc[0]
@@ -109,8 +146,9 @@ def test_errors_against_loops_over_the_definitions() -> None:
         tables["raw_binance_premium"]["close"].to_numpy().reshape(-1, 8),
     )
     exact, sizes, squares = 0, [], []
-    for window, published in zip(closes, rate, strict=True):
-        last = window[-1]
+    opens = opens_of(closes)
+    for first, window, published in zip(opens, closes, rate, strict=True):
+        last = weighted(window[None, -1:], first[None, :1], samples=5760)[0]
         made = last + min(max(0.0001 - last, -0.0005), 0.0005)
         made = min(max(made, -0.003), 0.003)
         exact += abs(made - published) < 0.5001e-8
@@ -137,12 +175,14 @@ def test_precision_table() -> None:
     told = estimates(found, "quantity", period="all", venue="binance", base="BTC")
     assert told["error_1h"] < told["error_2h"] < told["error_4h"] < told["error_8h"]
     assert told["share_explained_0h_left"] > 1 - 1e-6
-    left = [told[f"share_explained_{hours}h_left"] for hours in (0, 1, 2, 4, 6, 7)]
+    left = [told[f"share_explained_{hours}h_left"] for hours in range(8)]
     assert left == sorted(left, reverse=True)
     assert told["share_explained_instant_4h_left"] < told["share_explained_0h_left"]
     weights = [told[f"weight_{place}_of_8"] for place in range(1, 9)]
-    np.testing.assert_allclose(weights, np.arange(1, 9) / 36, atol=1e-4)
-    assert 1.0 < told["n_effective"] < 8 * 36**2 / (8 * 204) + 0.5
+    np.testing.assert_allclose(weights, np.arange(1, 16, 2) / 64, atol=0.01)
+    assert 1.0 < told["n_effective"] < 64**2 / 680 + 0.5
+    assert told["error_exponent"] > 0.0 and told["error_1min_extrapolated"] < told["error_2h"]
+    assert (found.loc[found["quantity"].str.startswith("share_"), "ci_high"] <= 1.0).all()
     assert told["se_mean"] > told["se_mean_independent"]
 
 
@@ -157,7 +197,7 @@ def test_half_life_of_excursions() -> None:
     assert told["half_life_outside_hours"] == pytest.approx(2.0, abs=1e-3)
 
 
-def test_a_change_of_the_published_map_stops_the_fit_and_not_the_audit() -> None:
+def test_a_change_of_the_published_map_splits_the_fit_and_not_the_audit() -> None:
     hours = 24 * 60
     ends = pd.date_range("2023-06-01 01:00", periods=hours, freq="1h", tz="UTC", unit="us")
     premium = np.round(np.random.default_rng(1).normal(0.0, 0.0006, hours), 8)
@@ -177,7 +217,14 @@ def test_a_change_of_the_published_map_stops_the_fit_and_not_the_audit() -> None
     told = estimates(out_funding_audit(**tables), "statistic", period="all")
     assert told["share_exact"] == 1.0
     precise = out_premium_precision(**tables, periods=("2023-07..2023-07",))
-    assert "clamp" not in set(precise[precise["period"] == "all"]["quantity"])
+    told = estimates(precise, "quantity", period="all")
+    eras = {"2023-01-01": 0.0003, "2023-06-16": 0.0, "2023-07-15": 0.0003}
+    for since, planted in eras.items():
+        assert told[f"clamp_since_{since}"] == pytest.approx(planted, abs=1e-8), since
+    assert "clamp" not in told.index and "interest_since_2023-06-16" not in told.index
+    rows = precise[precise["period"] == "all"].set_index("quantity")
+    assert rows.loc["clamp_since_2023-06-16", "window_start"] >= pd.Timestamp("2023-06-16 20:30", tz="UTC")
+    assert rows.loc["clamp_since_2023-06-16", "window_end"] <= pd.Timestamp("2023-07-15 02:30", tz="UTC")
     assert "se_mean" not in set(precise["quantity"])
 
 

@@ -1,0 +1,134 @@
+"""Forecasts of a symbol's rates and what they are held against: the parts of the predictor race."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from perp_pipeline.research.statistics import Array
+
+MOVING_AVERAGE_HOURS = {"ma3": 24, "ma9": 72, "ma21": 168, "ma90": 720}
+MIN_DAYS = 90
+ROLLING_DAYS = 365
+
+
+@dataclass(frozen=True)
+class PaymentGrid:
+    """Rates of one symbol on a regular grid.
+
+    Attributes:
+        announced: when each rate became known (naive UTC), ascending by ``hours``.
+        paid: when it was paid.
+        rates: simple annual rates, NaN where a payment is missing.
+        hours: the interval.
+    """
+
+    announced: npt.NDArray[np.datetime64]
+    paid: npt.NDArray[np.datetime64]
+    rates: Array
+    hours: float
+
+    @property
+    def per_day(self) -> float:
+        """Payments a day."""
+        return 24.0 / self.hours
+
+
+def payment_grid(payments: pd.DataFrame) -> PaymentGrid:
+    """The payments of one symbol at its most frequent interval, missing ones as NaN.
+
+    Args:
+        payments: core_funding_payments of one symbol.
+    """
+    hours = float(payments["interval_hours"].mode().iloc[0])
+    rows = payments[payments["interval_hours"] == hours].sort_values("paid_at")
+    paid = rows["paid_at"].dt.tz_convert("UTC").dt.tz_localize(None).dt.round("s")
+    lead = (rows["paid_at"] - rows["announced_at"]).median().to_timedelta64()
+    step = np.timedelta64(round(hours * 3600), "s")
+    place = np.rint((paid - paid.iloc[0]).to_numpy() / step).astype(np.int64)
+    rates = np.full(int(place[-1]) + 1, np.nan)
+    rates[place] = rows["rate_annual"].to_numpy(dtype=np.float64)
+    times = paid.iloc[0].to_datetime64() + np.arange(len(rates)) * step
+    return PaymentGrid(times - lead, times, rates, hours)
+
+
+@dataclass(frozen=True)
+class Contest:
+    """Forecasts of one target, predictor and scheme beside what happened and what they must beat."""
+
+    target: str
+    predictor: str
+    scheme: str
+    forecast: Array
+    actual: Array
+    benchmark: Array
+    horizon: int
+
+
+def payments_of(grid: PaymentGrid, announced: npt.NDArray[np.datetime64]) -> npt.NDArray[np.int64]:
+    """Entries of the grid whose rates became known at the given times, -1 where there is none."""
+    step = np.timedelta64(round(grid.hours * 3600), "s")
+    place = np.rint((announced - grid.announced[0]) / step).astype(np.int64)
+    inside = (place >= 0) & (place < len(grid.rates))
+    at = np.where(inside, place, 0)
+    return np.where(inside & (np.abs(grid.announced[at] - announced) < np.timedelta64(60, "s")), at, -1)
+
+
+def rate_predictors(grid: PaymentGrid) -> dict[str, Array]:
+    """The last rate and its moving averages at each announcement, NaN where not all of them is known."""
+    found = {"last": grid.rates}
+    for name, hours in MOVING_AVERAGE_HOURS.items():
+        found[name] = mean_behind(grid.rates, max(1, round(hours / grid.hours)))
+    return found
+
+
+def mean_behind(values: Array, count: int) -> Array:
+    """Mean of the last ``count`` values, the present one included; NaN unless all are there."""
+    sums = np.concatenate([[0.0], np.cumsum(np.nan_to_num(values))])
+    there = np.concatenate([[0], np.cumsum(np.isfinite(values))])
+    out = np.full(len(values), np.nan)
+    if count <= len(values):
+        full = there[count:] - there[:-count] == count
+        out[count - 1 :] = np.where(full, (sums[count:] - sums[:-count]) / count, np.nan)
+    return out
+
+
+def mean_ahead(values: Array, count: int) -> Array:
+    """Mean of the next ``count`` values, the present one not included; NaN unless all are there."""
+    out = np.full(len(values), np.nan)
+    if count < len(values):
+        out[:-count] = mean_behind(values, count)[count:]
+    return out
+
+
+def ols_forecast(x: Array, y: Array, horizon: int, least: int, window: int | None = None) -> Array:
+    """Least-squares forecasts of y from x, each fitted on what was known when it is made.
+
+    ``y[j]`` is known at step ``j + horizon``, so the forecast at step i uses the pairs up to i - horizon: all
+    of them, or the last ``window``. Where x did not vary the forecast is the mean of y.
+
+    Returns:
+        (n,), NaN with fewer than ``least`` pairs or without x.
+    """
+    both = np.isfinite(x) & np.isfinite(y)
+    if not both.any():
+        return np.full(len(x), np.nan)
+    first = int(np.flatnonzero(both)[0])
+    # Centring on the first pair keeps the sums small and looks at nothing later than it.
+    u, v = np.where(both, x - x[first], 0.0), np.where(both, y - y[first], 0.0)
+    sums = np.zeros((5, len(x) + 1))
+    np.cumsum([both, u, v, u * u, u * v], axis=1, out=sums[:, 1:])
+    end = np.maximum(np.arange(len(x)) - horizon + 1, 0)
+    total = sums[:, end]
+    if window is not None:
+        total = total - sums[:, np.maximum(end - window, 0)]
+    n, su, sv, suu, suv = total
+    enough = n >= max(least, 2)
+    n = np.where(enough, n, np.nan)
+    spread = suu - su * su / n
+    slope = np.zeros(len(x))
+    np.divide(suv - su * sv / n, spread, out=slope, where=spread > 1e-10 * np.maximum(suu, 1e-300))
+    return np.asarray((sv / n + slope * (x - x[first] - su / n)) + y[first])

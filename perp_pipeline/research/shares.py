@@ -1,0 +1,105 @@
+"""Intervals of shares, and of skill: one less a ratio of squared errors. Neither leaves its range.
+
+A symmetric interval about a share of 99.9 %, or about an R2 of 0.9, reaches past what can be.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy.typing as npt
+
+from perp_pipeline.research.statistics import (
+    Array,
+    Estimate,
+    fixed_b_critical,
+    fixed_b_p,
+    hac_mean,
+    hac_ratio,
+)
+
+
+def hac_share(values: npt.ArrayLike, lags: int) -> Estimate:
+    """Mean of values in 0..1 with its Newey-West error and a Wilson interval.
+
+    The interval is that of the effective number of draws, p (1 - p) / se^2: the independent ones whose
+    share would be as uncertain (Kott and Carr 1997, Journal of Official Statistics 13; Wilson 1927,
+    JASA 22), or n where the share is 0 or 1 and no error shows. The critical value is fixed-b.
+
+    Args:
+        values: 1-d, in time order; NaN are dropped.
+        lags: Bartlett lags.
+
+    Raises:
+        ValueError: no finite value.
+    """
+    mean = hac_mean(values, lags)
+    p = min(max(mean.estimate, 0.0), 1.0)
+    if math.isnan(mean.se):
+        return mean
+    spread = p * (1.0 - p)
+    effective = spread / mean.se**2 if spread > 0.0 and mean.se > 0.0 else float(mean.n)
+    z2 = fixed_b_critical(mean.hac_lags, mean.n) ** 2 / effective
+    middle = (p + z2 / 2.0) / (1.0 + z2)
+    reach = math.sqrt(z2 * (spread + z2 / 4.0)) / (1.0 + z2)
+    return Estimate(
+        mean.estimate, mean.se, max(middle - reach, 0.0), min(middle + reach, 1.0), mean.n, mean.hac_lags
+    )
+
+
+def hac_explained(missed: Array, around: Array, lags: int) -> Estimate:
+    """Share of variance explained, 1 - mean(missed) / mean(around), never above 1; below 0 where worse.
+
+    The interval is taken on the log of the ratio of the two means (delta method, HAC) and brought back.
+
+    Args:
+        missed, around: (n,) squares about the forecast and about the mean, in time order, not all zero.
+    """
+    ratio = hac_ratio(missed, around, lags)
+    value = 1.0 - ratio.estimate
+    if math.isnan(ratio.se) or ratio.estimate <= 0.0:
+        return Estimate(value, ratio.se, value - ratio.se, value, ratio.n, ratio.hac_lags)
+    reach = math.exp((ratio.ci_high - ratio.estimate) / ratio.estimate)
+    low, high = 1.0 - ratio.estimate * reach, 1.0 - ratio.estimate / reach
+    return Estimate(value, ratio.se, low, high, ratio.n, ratio.hac_lags)
+
+
+@dataclass(frozen=True)
+class Skill:
+    """One less the ratio of two sums of squared errors, and the test of equal errors.
+
+    Attributes:
+        found: the estimate, at most 1; its interval has 0 exactly where the test does not reject.
+        dm_stat: Diebold-Mariano statistic of equal squared errors; positive where the first are smaller.
+        dm_p: its two-sided p value.
+    """
+
+    found: Estimate
+    dm_stat: float
+    dm_p: float
+
+
+def skill(errors: Array, rivals: Array, lags: int) -> Skill:
+    """1 - sum(errors) / sum(rivals) of squared errors, with the test of Diebold and Mariano (1995, JBES 13).
+
+    The test is of the mean difference in squared errors, rivals - errors, with its HAC error and fixed-b
+    critical values. The estimate, its error and its interval are that mean, its error and its interval in
+    units of the rival's mean squared error: interval and test cannot contradict each other, as those of
+    the ratio's delta method can where few large errors make both sums.
+
+    Args:
+        errors, rivals: (n,) squared errors over the same forecasts, in time order.
+        lags: Bartlett lags.
+
+    Raises:
+        ValueError: the rival's errors are all zero, or there is none.
+    """
+    unit = float(rivals.mean()) if len(rivals) else 0.0
+    if unit <= 0.0:
+        raise ValueError("skill needs a rival that errs")
+    found = hac_mean((rivals - errors) / unit, lags)
+    statistic = found.estimate / found.se if found.se > 0.0 else math.nan
+    p = fixed_b_p(statistic, found.hac_lags, found.n)
+    bounded = replace(found, estimate=min(found.estimate, 1.0), ci_high=min(found.ci_high, 1.0))
+    return Skill(bounded, statistic, p)
