@@ -18,6 +18,7 @@ ENVIRONMENT = {
     "pool_registry": "PERP_POOLS",
     "premium_intervals": "PERP_PREMIUM_INTERVALS",
     "hypersync_token": "PERP_HYPERSYNC_TOKEN",
+    "graph_key": "PERP_GRAPH_KEY",
 }
 """Settings that an environment variable may give; a command-line option wins over it."""
 
@@ -42,6 +43,7 @@ class Settings:
         premium_intervals: bars of Binance's premium index to follow (1m, 5m, 15m, 1h, 4h, 8h).
         pools: pools to follow, as ``chain:0x...``; the registry's by default.
         hypersync_token: with it, logs of pools come from HyperSync instead of eth_getLogs.
+        graph_key: with it, swaps of v3 pools are also asked of the Uniswap subgraph, for a second opinion.
 
     What may hold a key is left out of the ``repr``, and none of it is ever written.
     """
@@ -57,6 +59,7 @@ class Settings:
     premium_intervals: tuple[str, ...] = ("1h", "8h")
     pools: tuple[str, ...] = ()
     hypersync_token: str = field(default="", repr=False)
+    graph_key: str = field(default="", repr=False)
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None, **overrides: Any) -> Settings:

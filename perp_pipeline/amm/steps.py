@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from perp_pipeline import contracts
 from perp_pipeline.amm import build
+from perp_pipeline.amm.second_opinion import core_amm_second_opinion
 from perp_pipeline.steps import Input, Step
 
 # The pool's constants, and the protocol's switches, hold beyond their month.
@@ -65,6 +66,12 @@ AMM = (
             _DAYS,
             Input("core_spot_1h", before=1, after=1, optional=True, beside=True),
         ),
+        chapter="amm",
+    ),
+    Step(
+        contracts.get("core_amm_second_opinion"),
+        core_amm_second_opinion,
+        (Input("raw_subgraph_swaps", optional=True), Input("core_amm_swaps", optional=True, beside=True)),
         chapter="amm",
     ),
 )

@@ -19,6 +19,7 @@ MODULES = (
     "rates",
     "delivery",
     "amm",
+    "amm_subgraph",
     "results",
     "claim_parts",
     "research",

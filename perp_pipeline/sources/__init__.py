@@ -83,5 +83,6 @@ def datasets(
             registry=settings.pool_registry if pools is None else pools,
             archives=None if archives is None else (),
             hypersync_token=settings.hypersync_token,
+            graph_key=settings.graph_key,
         ),
     )

@@ -1,4 +1,4 @@
-"""Every download of the AMM chapter: node logs, minute files, v2 snapshots."""
+"""Every download of the AMM chapter: node logs, minute files, v2 snapshots, the subgraph's swaps."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from perp_pipeline.sources import amm_archives, ethereum
+from perp_pipeline.sources import amm_archives, ethereum, subgraph
 from perp_pipeline.sources.pools import Registry, load_registry
 
 if TYPE_CHECKING:
@@ -20,8 +20,9 @@ def amm_datasets(
     registry: Path | Registry | None = None,
     archives: tuple[amm_archives.AmmArchive, ...] | None = None,
     hypersync_token: str = "",
+    graph_key: str = "",
 ) -> tuple[Dataset, ...]:
-    """The datasets of raw_eth_logs, raw_amm_days, raw_amm_minutes and raw_amm_snapshots.
+    """The datasets of raw_eth_logs, raw_amm_days, raw_amm_minutes, raw_amm_snapshots and raw_subgraph_swaps.
 
     Args:
         labels: pools as ``chain:0x...``; all declared ones without.
@@ -30,6 +31,7 @@ def amm_datasets(
         registry: a pools file of the user's own, on top of the declared list; or all there is, in its place.
         archives: in place of the declared minute files and snapshots.
         hypersync_token: where it is given, logs are asked of HyperSync, days' borders of the node.
+        graph_key: where it is given, swaps are also asked of the subgraph, for a second opinion.
 
     Raises:
         ValueError: a label or a file is malformed.
@@ -47,4 +49,8 @@ def amm_datasets(
     required = frozenset(p.label for p in pools if labels and (p.chain, p.address) not in in_files)
     reachable = tuple(pool for pool in pools if pool.chain in urls or pool.label in required)
     on_chain = ethereum.datasets(reachable, known, urls, required=required, hypersync_token=hypersync_token)
-    return (*on_chain, *amm_archives.datasets(pools, listed))
+    return (
+        *on_chain,
+        *amm_archives.datasets(pools, listed),
+        *subgraph.datasets(pools, known.chains, graph_key),
+    )

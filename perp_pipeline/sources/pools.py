@@ -27,6 +27,7 @@ class Chain:
     block_seconds: float
     knots_per_day: int
     anchors: tuple[tuple[int, date], ...]
+    subgraph: str = ""
 
     def guess(self, moment: datetime) -> int:
         """A block near a moment, from the anchors: where a search starts."""
