@@ -70,10 +70,11 @@ def _rate_near(frame: pd.DataFrame) -> pd.Series:
 CORE_DELIVERY_FUTURES = Contract(
     name="core_delivery_futures",
     doc=(
-        "Futures that deliver, every 8 hours (00, 08, 16 UTC) to delivery at 08:00 UTC, with the spot and "
-        "the perpetual's price of the same moment at the same venue. rate_annual = (close / spot - 1) * "
-        "365 / days_to_expiry. Delivery itself is not at the last trade but at the average of the venue's "
-        "index over the last hour (over the last half hour since 2024-11-11)."
+        "Futures that deliver, every 8 hours (00, 08, 16 UTC) and every hour of the last day, to delivery "
+        "at 08:00 UTC, with the spot and the perpetual's price of the same moment at the same venue. "
+        "rate_annual = (close / spot - 1) * 365 / days_to_expiry. Delivery itself is not at the last trade "
+        "but at the average of the venue's index over the last hour (over the last half hour since "
+        "2024-11-11): the last price that is not partly known already is that of 07:00."
     ),
     grain="one contract at one moment",
     key=("venue", "symbol", "bar_end"),
@@ -87,12 +88,6 @@ CORE_DELIVERY_FUTURES = Contract(
         Column("expiry", "timestamp", "Delivery."),
         _price("close", "Price of the future."),
         _price("spot", "Spot price of the same moment; null where the venue has no bar.", nullable=True),
-        _price(
-            "spot_hour_mean",
-            "Mean of open, high, low and close of the spot bar that ends then: a rough stand-in for the "
-            "average that a contract is delivered at.",
-            nullable=True,
-        ),
         _price("perp_close", "Price of the perpetual of the same base.", nullable=True),
         Column("days_to_expiry", "float64", "Days to delivery.", unit="days", low=0, high=400),
         Column(
@@ -105,7 +100,7 @@ CORE_DELIVERY_FUTURES = Contract(
     ),
     may_be_empty=True,
     checks=(
-        positive("close", "spot", "spot_hour_mean", "perp_close"),
+        positive("close", "spot", "perp_close"),
         RowCheck(
             "before_delivery",
             "Nothing is later than delivery.",
@@ -119,7 +114,7 @@ CORE_DELIVERY_FUTURES = Contract(
             "A wrong contract, or a bar of another hour.",
             Severity.WARN,
         ),
-        on_grid("bar_end", 8.0),
+        on_grid("bar_end", 1.0),
         ordered("bar_end", "expiry"),
     ),
 )

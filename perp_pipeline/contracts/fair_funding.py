@@ -9,7 +9,12 @@ from perp_pipeline.contracts.results import RESULT_CHECKS, estimate_columns
 
 _RATES = ("dtb3", "dff", "usdc_lending", "usdc_borrowing", "lending", "cme", "delivery")
 _MECHANISMS = ("perp", "delivery", "gehr", "shiller")
-_SPREADS = ("delivery", "delivery_at_close", "perp", "perp_any")
+_SPREADS = (
+    *("delivery", "delivery_abs", "delivery_night"),
+    *("perp", "perp_abs", "perp_night"),
+    *("abs_perp_less_delivery", "abs_night_perp_less_delivery", "last_trade"),
+    *("perp_any", "perp_any_abs"),
+)
 
 METHODS = (
     *(f"fair_{name}" for name in _RATES),
@@ -17,7 +22,7 @@ METHODS = (
     *(f"long_cost_{name}" for name in _MECHANISMS),
     *(f"long_cost_perp_less_{name}" for name in _MECHANISMS[1:]),
     *("lock_in", "realised", "lock_in_less_realised"),
-    *(f"terminal_spread_{name}{kind}" for name in _SPREADS for kind in ("", "_abs")),
+    *(f"terminal_spread_{name}" for name in _SPREADS),
 )
 
 
@@ -36,10 +41,13 @@ OUT_FAIR_FUNDING = Contract(
         "what a long pays a year over the holder of the asset on the same price path, "
         "long_cost_perp_less_X the difference; gehr and shiller with the three-month bill as the rate. "
         "lock_in, realised: dated futures held from one delivery to the next, and the perpetual over the "
-        "same days. terminal_spread_X: future (delivery: against the last hour's mean of spot, near the "
-        "average it delivers at; delivery_at_close: against the last spot price) and perpetual (perp) over "
-        "spot at delivery, perp_any at all moments; _abs: absolute. Means over deliveries have Student's "
-        "t intervals from 5 deliveries on and hac_lags 0, the others Newey-West."
+        "same days. terminal_spread_X: future (delivery) and perpetual (perp) over spot at 07:00, an hour "
+        "before delivery, when the average that it is made at begins; _abs: mean absolute spread at the "
+        "hours' ends from 00:00 to 07:00, _night: their signed mean; abs_perp_less_delivery and "
+        "abs_night_perp_less_delivery: the perpetual's size less the future's; last_trade: the future's "
+        "last trade against spot at delivery, which the average moves apart; perp_any: the perpetual every "
+        "8 hours. Means over deliveries have Student's t intervals from 5 deliveries on and hac_lags 0, the "
+        "others Newey-West."
     ),
     grain="one method of one base, venue and period",
     key=("base", "venue", "method", "period"),

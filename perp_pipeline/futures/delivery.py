@@ -17,6 +17,7 @@ DELIVERY_HOUR = 8
 _VENUE = "binance"
 _BAR = pd.Timedelta(hours=1)
 _GRID_HOURS = 8
+_LAST_DAY = pd.Timedelta(hours=24)
 _COLUMNS = [column.name for column in CORE_DELIVERY_FUTURES.columns]
 
 
@@ -32,7 +33,7 @@ def delivery_time(symbols: pd.Series) -> pd.Series:
 def core_delivery_futures(
     *, raw_binance_futures_klines: pd.DataFrame, core_spot_1h: pd.DataFrame, universe: Path | None = None
 ) -> Built:
-    """Dated futures every 8 hours, with spot and perpetual of the same moment.
+    """Dated futures every 8 hours and in every hour of their last day, with spot and perpetual of the moment.
 
     Bars after delivery, which the venue prints flat, are kept out.
 
@@ -48,10 +49,13 @@ def core_delivery_futures(
     dated = bars["expiry"].notna()
     reason = np.select([bars["base"].isna(), dated & (bars["bar_end"] > bars["expiry"])], _REASONS, "")
     dropped = _report(bars[reason != ""], reason[reason != ""])
-    on_grid = (bars["bar_end"].dt.hour % _GRID_HOURS == 0) & (reason == "")
-    perps = bars[on_grid & ~dated][["base", "bar_end", "close"]].rename(columns={"close": "perp_close"})
+    perps = bars[(reason == "") & ~dated][["base", "bar_end", "close"]].rename(
+        columns={"close": "perp_close"}
+    )
     spot = _spot(core_spot_1h[core_spot_1h["venue"] == _VENUE])
-    rows = bars[on_grid & dated]
+    on_grid = bars["bar_end"].dt.hour % _GRID_HOURS == 0
+    last_day = bars["expiry"] - bars["bar_end"] < _LAST_DAY
+    rows = bars[(reason == "") & dated & (on_grid | last_day)]
     for prices in (spot, perps):
         rows = rows.merge(prices, on=["base", "bar_end"], how="left", validate="many_to_one")
     rows["days_to_expiry"] = (rows["expiry"] - rows["bar_end"]).dt.total_seconds() / 86_400
@@ -61,13 +65,12 @@ def core_delivery_futures(
 
 
 def _spot(bars: pd.DataFrame) -> pd.DataFrame:
-    """Close and mean of each hourly bar by the moment it ends at."""
+    """Close of each hourly bar by the moment it ends at."""
     return pd.DataFrame(
         {
             "base": bars["base"],
             "bar_end": (bars["bar_start"] + _BAR).astype("datetime64[us, UTC]"),
             "spot": bars["close"],
-            "spot_hour_mean": bars[["open", "high", "low", "close"]].mean(axis=1),
         }
     )
 

@@ -36,11 +36,13 @@ _COSTS = {
     "lock_in_less_realised": "locked in less paid",
 }
 _SPREADS = {
-    "terminal_spread_delivery": "dated future",
-    "terminal_spread_delivery_abs": "   absolute",
-    "terminal_spread_perp": "perpetual",
-    "terminal_spread_perp_abs": "   absolute",
+    "terminal_spread_delivery": "dated future, 07:00",
+    "terminal_spread_delivery_abs": "   absolute, 00:00 to 07:00",
+    "terminal_spread_perp": "perpetual, 07:00",
+    "terminal_spread_perp_abs": "   absolute, 00:00 to 07:00",
+    "terminal_spread_abs_perp_less_delivery": "   less the future's",
     "terminal_spread_perp_any_abs": "   absolute, any time",
+    "terminal_spread_last_trade": "future's last trade, 08:00",
 }
 _SHARES = {
     "share_default": ("exactly the default", "slate"),
@@ -112,7 +114,7 @@ def mechanisms_figure(fair: pd.DataFrame, *, source: str = "out_fair_funding") -
 
 
 def terminal_figure(fair: pd.DataFrame, *, source: str = "out_fair_funding") -> Figure:
-    """Spread of dated futures and of perpetuals over spot at delivery, in basis points.
+    """Spread of dated futures and of perpetuals over spot just before delivery, in basis points.
 
     Args:
         fair: out_fair_funding (fractions of spot).
@@ -121,10 +123,10 @@ def terminal_figure(fair: pd.DataFrame, *, source: str = "out_fair_funding") -> 
         fair,
         _SPREADS,
         1e4,
-        title="Where futures and perpetuals end: spread over spot at delivery",
+        title="Where futures and perpetuals end: spread over spot before delivery",
         subtitle="Basis points of spot; 95 % interval (Student's t over deliveries; any time: Newey-West).",
         unit="basis points of spot",
-        footer=f"Source: {source}. n: deliveries, or payments for any time.",
+        footer=f"Source: {source}. n: deliveries, or moments. Delivered is the average from 07:00 to 08:00.",
     )
 
 
@@ -291,7 +293,8 @@ FIGURES: tuple[FigureExhibit, ...] = (
         "terminal-spreads",
         "C",
         "Terminal spreads",
-        "A dated future ends at the settlement price; a perpetual leaves its premium open.",
+        "A dated future ends at the average of spot from 07:00 to 08:00 UTC, a perpetual nowhere: both are "
+        "shown over spot when that average begins, and in the hours before.",
         (45,),
         (_FAIR,),
         lambda tables, source: terminal_figure(tables[_FAIR], source=source),

@@ -13,8 +13,11 @@
   (:mod:`perp_pipeline.research.mechanisms`), mean of the daily cost times 365;
 - ``lock_in``, ``realised``, ``lock_in_less_realised``: dated futures bought at the delivery before theirs,
   beside the perpetual over the same days;
-- ``terminal_spread_{...}``: spreads over spot at delivery, signed, and ``..._abs`` their absolute values:
-  delivery (against the last hour's mean of spot), delivery_at_close, perp; perp_any: at any moment.
+- ``terminal_spread_{...}``: spreads over spot an hour before a delivery, when the average that it is made
+  at begins, of the future (delivery) and of the perpetual (perp); ``..._abs``: absolute, mean of the last
+  eight hours' ends before, ``..._night``: their mean, signed; abs_perp_less_delivery and
+  abs_night_perp_less_delivery: the differences in size; last_trade: the future's last trade against spot at
+  delivery; perp_any: the perpetual at any moment.
 """
 
 from __future__ import annotations
@@ -50,7 +53,11 @@ FAIR: Final = ("dtb3", "dff", "usdc_lending", "usdc_borrowing", "lending", "cme"
 """Fair rates, in the order of rows."""
 
 MECHANISMS: Final = ("perp", "delivery", "gehr", "shiller")
-SPREADS: Final = ("delivery", "delivery_at_close", "perp", "perp_any")
+SPREADS: Final = (
+    *("delivery", "delivery_abs", "delivery_night"),
+    *("perp", "perp_abs", "perp_night"),
+    *("abs_perp_less_delivery", "abs_night_perp_less_delivery", "last_trade"),
+)
 DELIVERY_VENUE: Final = "binance"
 LEAST_DAYS: Final = 14.0
 """Days to delivery below which a dated future's implied rate does not count."""
@@ -195,10 +202,9 @@ def _mechanisms(
     for name in ("lock_in", "realised", "lock_in_less_realised"):
         yield from _means(name, _series(held[name], times), extra, independent_mean, least=1)
     spreads = terminal_spreads(futures)
-    for name in SPREADS[:3]:
+    for name in SPREADS:
         own = _series(spreads[name], _plain(spreads["time"]))
         yield from _means(f"terminal_spread_{name}", own, extra, independent_mean, least=1)
-        yield from _means(f"terminal_spread_{name}_abs", own.abs(), extra, independent_mean, least=1)
     anytime = perp_spreads(futures)
     own = _series(anytime["perp_any"], _plain(anytime["time"]))
     yield from _means("terminal_spread_perp_any", own, extra)

@@ -32,6 +32,10 @@ CARRIED_DAYS: Final = 5
 _DELIVERY_HOUR: Final = 8
 _DAY: Final = pd.Timedelta(days=1)
 _WINDOW: Final = pd.Timedelta(hours=8)
+_AVERAGED: Final = pd.Timedelta(hours=1)
+"""The last hour, over which the index is averaged."""
+_NIGHT: Final = pd.Timedelta(hours=9)
+"""Of the last day: 00:00 is eight hours before delivery, the last of which is averaged."""
 _INSTANT: Final = "datetime64[us, UTC]"
 
 
@@ -139,30 +143,47 @@ def holdings(futures: pd.DataFrame, funding: pd.DataFrame) -> pd.DataFrame:
 
 
 def terminal_spreads(futures: pd.DataFrame) -> pd.DataFrame:
-    """Spreads over spot at each delivery, as fractions of spot, in order of time.
+    """Spreads over spot just before each delivery, as fractions of spot, in order of time.
+
+    A contract is delivered at the average of the index over its last hour, so that its price in that hour
+    leans on what the average holds already, and its last trade is no spread over the spot of delivery. At
+    07:00, when the average begins, the future, the perpetual and spot are prices of one moment.
 
     Args:
         futures: core_delivery_futures of one venue and base.
 
     Returns:
-        time; delivery: last price of the future against the mean of spot over the last hour, which is about
-        what it delivers at; delivery_at_close: against spot at that moment; perp: the perpetual against spot
-        at that moment.
+        time of delivery; delivery, perp: spread of each at 07:00; delivery_abs, perp_abs: mean absolute
+        spread at the eight hours' ends from 00:00 to 07:00, and abs_perp_less_delivery the difference of the
+        two; delivery_night, perp_night: mean spread at these hours' ends, in which the age of a last trade
+        averages out, and abs_night_perp_less_delivery the difference of their sizes; last_trade: the future's
+        last trade against spot at delivery, for comparison. Deliveries without a price at 07:00 are left out.
     """
-    last = futures[futures["bar_end"] == futures["expiry"]].sort_values("bar_end")
-    return pd.DataFrame(
+    near = pd.DataFrame(
         {
-            "time": last["bar_end"],
-            "delivery": last["close"] / last["spot_hour_mean"] - 1.0,
-            "delivery_at_close": last["close"] / last["spot"] - 1.0,
-            "perp": last["perp_close"] / last["spot"] - 1.0,
+            "time": futures["expiry"],
+            "left": futures["expiry"] - futures["bar_end"],
+            "delivery": futures["close"] / futures["spot"] - 1.0,
+            "perp": futures["perp_close"] / futures["spot"] - 1.0,
         }
-    ).reset_index(drop=True)
+    )
+    sides = ["delivery", "perp"]
+    night = near[(near["left"] >= _AVERAGED) & (near["left"] < _NIGHT)]
+    spreads = night[night["left"] == _AVERAGED].set_index("time")[sides].dropna(subset="delivery")
+    sizes = night[sides].abs().groupby(night["time"]).mean()
+    means = night.groupby("time")[sides].mean()
+    for name in sides:
+        spreads[f"{name}_abs"], spreads[f"{name}_night"] = sizes[name], means[name]
+    spreads["abs_perp_less_delivery"] = sizes["perp"] - sizes["delivery"]
+    spreads["abs_night_perp_less_delivery"] = means["perp"].abs() - means["delivery"].abs()
+    spreads["last_trade"] = near[near["left"] == pd.Timedelta(0)].set_index("time")["delivery"]
+    return spreads.sort_index().reset_index()
 
 
 def perp_spreads(futures: pd.DataFrame) -> pd.DataFrame:
-    """The perpetual's spread over spot at every moment there is: time, perp_any (fraction of spot)."""
+    """The perpetual's spread over spot every 8 hours: time, perp_any (fraction of spot)."""
     moments = futures.drop_duplicates("bar_end").sort_values("bar_end")
+    moments = moments[moments["bar_end"].dt.hour % 8 == 0]
     spread = moments["perp_close"] / moments["spot"] - 1.0
     return pd.DataFrame({"time": moments["bar_end"], "perp_any": spread}).dropna().reset_index(drop=True)
 

@@ -34,13 +34,13 @@ def market(seed: int = 1, carry: float = 0.10) -> tuple[pd.DataFrame, pd.DataFra
                 "expiry": expiry.as_unit("us"),
                 "close": future,
                 "spot": spot,
-                "spot_hour_mean": spot * 1.001,
                 "perp_close": perp,
                 "days_to_expiry": days,
                 "rate_annual": rate,
             }
         )
         rows.append(frame[moments <= expiry])
+        rows.append(last_day(rows[-1].iloc[-1], carry))
     funding = pd.DataFrame(
         {
             "venue": "binance",
@@ -69,6 +69,20 @@ def market(seed: int = 1, carry: float = 0.10) -> tuple[pd.DataFrame, pd.DataFra
         }
     )
     return pd.concat(rows, ignore_index=True), funding, daily
+
+
+def last_day(delivery: pd.Series, carry: float) -> pd.DataFrame:
+    """The hours of a contract's last day that are not on the 8-hour grid, at the spot price of its delivery.
+
+    The perpetual is 3 basis points above it.
+    """
+    hours = np.array([hour for hour in range(1, 24) if hour % 8])
+    frame = pd.DataFrame([delivery] * len(hours)).reset_index(drop=True)
+    frame["bar_end"] = (delivery["expiry"] - pd.to_timedelta(hours, "h")).astype(UTC_US)
+    frame["days_to_expiry"] = hours / 24
+    frame["close"] = delivery["spot"] * (1 + carry * hours / 24 / 365)
+    frame["perp_close"] = delivery["spot"] * 1.0003
+    return frame.assign(rate_annual=carry)
 
 
 def reference(daily: pd.DataFrame, **series: float) -> pd.DataFrame:

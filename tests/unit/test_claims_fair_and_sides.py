@@ -61,11 +61,26 @@ def test_the_sum_of_claim_8_is_shown_beside_what_was_measured() -> None:
     assert found.estimate == pytest.approx(0.04 / 1.02)
 
 
-def test_the_lock_in_is_judged_by_the_spread_at_delivery() -> None:
+def test_the_lock_in_is_judged_by_both_ends() -> None:
+    """The future ends at spot, and the perpetual further from it than the future."""
     rows = [(base, "binance", "terminal_spread_delivery", 0.0005, 0.001) for base in ("BTC", "ETH")]
     assert claim(45, fair=rows).verdict is Verdict.HOLDS
+    further = [
+        (base, "binance", "terminal_spread_abs_perp_less_delivery", 0.0004, 0.0001) for base in ("BTC", "ETH")
+    ]
+    assert claim(45, fair=rows + further).verdict is Verdict.HOLDS
+    nearer = [(base, venue, method, 0.0001, error) for base, venue, method, _, error in further]
+    assert claim(45, fair=rows + nearer).verdict is Verdict.WEAK
     rows[1] = ("ETH", "binance", "terminal_spread_delivery", 0.01, 0.001)
-    assert claim(45, fair=rows).verdict is Verdict.FAILS
+    assert claim(45, fair=rows + further).verdict is Verdict.FAILS
+
+
+def test_the_verdict_on_the_lock_in_says_whether_it_hangs_on_the_moment() -> None:
+    rows = [
+        ("BTC", "binance", "terminal_spread_delivery", 0.0005, 0.001),
+        ("BTC", "binance", "terminal_spread_delivery_night", 0.01, 0.001),
+    ]
+    assert "spreads averaged over the night" in claim(45, fair=rows).reason
 
 
 def test_sides_of_gmx() -> None:

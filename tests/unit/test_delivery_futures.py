@@ -44,10 +44,15 @@ def test_moments_prices_and_the_bars_after_delivery() -> None:
         ),
     )
     frame = built.frame.sort_values("bar_end", ignore_index=True)
-    assert frame["bar_end"].dt.strftime("%d %H").tolist() == ["28 08", "28 16", "29 00", "29 08"]
+    # Every 8 hours, and every hour of the last 24.
+    assert frame["bar_end"].dt.strftime("%d %H").tolist() == [
+        "28 08",
+        *(f"28 {hour:02d}" for hour in range(9, 24)),
+        *(f"29 {hour:02d}" for hour in range(9)),
+    ]
     # The bar that opens at 07:00 closes at 08:00.
     assert frame[["close", "spot", "perp_close"]].iloc[0].tolist() == [27_007, 26_907, 26_997]
-    assert frame["days_to_expiry"].tolist() == pytest.approx([1, 2 / 3, 1 / 3, 0])
+    assert frame["days_to_expiry"].tolist() == pytest.approx([hours / 24 for hours in range(24, -1, -1)])
     assert frame["rate_annual"].iloc[0] == pytest.approx((27_007 / 26_907 - 1) * 365)
     assert np.isnan(frame["rate_annual"].iloc[-1])
     reasons = built.dropped["reason"].value_counts().to_dict()
@@ -61,6 +66,7 @@ def test_a_missing_hour_of_spot_is_null_and_not_filled() -> None:
     spot = spot_1h("BTC", np.full(24, 26_900.0), "2023-09-28").drop(index=7)
     raw = bars("BTCUSDT_230929", "2023-09-28", np.full(24, 27_000.0))
     frame = core_delivery_futures(raw_binance_futures_klines=raw, core_spot_1h=spot).frame
+    frame = frame[frame["bar_end"].dt.hour % 8 == 0]
     assert frame["spot"].isna().tolist() == [True, False, False]
     assert frame["perp_close"].isna().all()
 

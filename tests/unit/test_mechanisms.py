@@ -105,16 +105,37 @@ def test_a_contract_that_has_not_been_delivered_is_no_holding() -> None:
     assert holdings(only_first, funding)["symbol"].tolist() == [SYMBOLS[0]]
 
 
-def test_spreads_at_delivery() -> None:
+def test_spreads_before_delivery() -> None:
+    """The future is one hour's carry above spot when the average of the last hour begins."""
     futures, _, _ = market()
     spreads = terminal_spreads(futures)
-    assert spreads["delivery_at_close"].tolist() == pytest.approx([0, 0])
-    assert spreads["delivery"].tolist() == pytest.approx([1 / 1.001 - 1] * 2)
-    anytime = perp_spreads(futures)
-    assert len(anytime) == futures["bar_end"].nunique()
-    assert anytime.set_index("time")["perp_any"].loc[spreads["time"]].tolist() == pytest.approx(
-        spreads["perp"].tolist()
+    hour = 0.10 / 365 / 24
+    assert spreads["time"].tolist() == [pd.Timestamp(end, tz="UTC") for end in EXPIRIES]
+    assert spreads["delivery"].tolist() == pytest.approx([hour] * 2)
+    assert spreads["perp"].tolist() == pytest.approx([3e-4] * 2)
+    assert spreads["last_trade"].tolist() == pytest.approx([0, 0], abs=1e-12)
+    # Eight hours' ends: the last seven, and 00:00 on the grid.
+    assert spreads["delivery_abs"].tolist() == pytest.approx([4.5 * hour] * 2)
+    midnights = futures[futures["days_to_expiry"] == 1 / 3].sort_values("expiry")
+    at_midnight = (midnights["perp_close"] / midnights["spot"] - 1).to_numpy()
+    assert spreads["perp_abs"].to_numpy() == pytest.approx((7 * 3e-4 + np.abs(at_midnight)) / 8)
+    assert spreads["perp_night"].to_numpy() == pytest.approx((7 * 3e-4 + at_midnight) / 8)
+    assert spreads["abs_perp_less_delivery"].tolist() == pytest.approx(
+        (spreads["perp_abs"] - spreads["delivery_abs"]).tolist()
     )
+
+
+def test_a_delivery_without_a_price_before_it_is_left_out() -> None:
+    futures, _, _ = market()
+    seven = futures["bar_end"] == pd.Timestamp(EXPIRIES[0], tz="UTC") - pd.Timedelta(hours=1)
+    assert terminal_spreads(futures[~seven])["time"].tolist() == [pd.Timestamp(EXPIRIES[1], tz="UTC")]
+
+
+def test_the_perp_at_any_time_counts_every_eight_hours() -> None:
+    futures, _, _ = market()
+    anytime = perp_spreads(futures)
+    assert (anytime["time"].dt.hour % 8 == 0).all()
+    assert len(anytime) == (futures["bar_end"].drop_duplicates().dt.hour % 8 == 0).sum()
 
 
 def test_implied_rates_stop_before_delivery() -> None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
-from perp_pipeline.research.claims.model import Answer, Claim, Expected, Part, Tables, value
-from perp_pipeline.research.claims.reading import gather, row_part, sum_part
+from perp_pipeline.research.claims.model import POSITIVE, Answer, Claim, Expected, Part, Tables, value
+from perp_pipeline.research.claims.reading import attempt, gather, row_part, sum_part
 from perp_pipeline.theory import gehr
 from perp_pipeline.theory.carry import fair_funding, forward_ratio
 from perp_pipeline.theory.shiller import settlement, settlements
+
+_SPREAD = "fraction of the index"
 
 
 def covered_parity(tables: Tables, period: str) -> Answer:
@@ -60,32 +64,44 @@ def flat_price_example(tables: Tables, period: str) -> Answer:
 
 
 def terminal_spread(tables: Tables, period: str) -> Answer:
-    """Mean spread over spot at delivery of Binance's dated BTC and ETH futures: zero if they lock in F - S.
+    """Spread over spot of Binance's dated futures just before delivery, and of the perp at the same moments.
 
-    Last trade against the mean of spot over the last hour, near the average that a contract delivers at.
-    Shown beside it, of BTC: the perpetual's spread at the same times, its mean size at any time, and what the
-    perpetual leaves open on the way, the lock-in less the cost of the perpetual over the same days.
+    A contract is delivered at the average of the index over its last hour, so that its own last trade is no
+    measure: the future and spot are compared at 07:00 UTC, when the average begins. Both halves are judged,
+    for BTC and ETH: the future's mean spread then is zero (it locks in F - S), and the perpetual is further
+    from spot than the future is, on average over the hours' ends from 00:00 to 07:00 (it leaves its spread
+    open). The last trade of a dated future may be minutes old: as variants, spreads are averaged over these
+    hours' ends first. Shown beside it: the sizes, the last trade, and the lock-in less the cost of the
+    perpetual over the same days, which has the funding that the perpetual leaves open as well.
     """
 
     def row(label: str, base: str, method: str, unit: str, expected: Expected | None = None) -> Part:
         where = {"base": base, "venue": "binance", "method": method, "period": period}
         return row_part(tables, "out_fair_funding", label, unit, expected, **where)
 
-    def delivery(base: str) -> Part:
-        label = f"{base} future less spot at delivery"
-        return row(label, base, "terminal_spread_delivery", "fraction", value(0.0))
+    def judged(label: str, base: str, spread: str, by_night: str, expected: Expected) -> Part:
+        def read(words: str, name: str) -> Part:
+            return row(words, base, f"terminal_spread_{name}", _SPREAD, expected)
 
-    a_year = "fraction a year"
+        variants, _ = attempt(lambda: read("spreads averaged over the night", by_night))
+        return replace(read(label, spread), variants=tuple(variants))
+
+    future = "future less spot when the averaging begins"
+    further = "distance of the perp from spot less that of the future, in the night before"
+    names = ("abs_perp_less_delivery", "abs_night_perp_less_delivery")
     return gather(
-        lambda: delivery("BTC"),
-        lambda: delivery("ETH"),
-        lambda: row("perp less spot at the same times", "BTC", "terminal_spread_perp", "fraction"),
-        lambda: row(
-            "size of the perp's spread at any time", "BTC", "terminal_spread_perp_any_abs", "fraction"
-        ),
-        lambda: row("lock-in", "BTC", "lock_in", a_year),
-        lambda: row("lock-in less what the perp cost", "BTC", "lock_in_less_realised", a_year),
-        note="What the perp leaves open is the funding on the way; its own spread at the end is small.",
+        lambda: judged(f"BTC {future}", "BTC", "delivery", "delivery_night", value(0.0)),
+        lambda: judged(f"ETH {future}", "ETH", "delivery", "delivery_night", value(0.0)),
+        lambda: judged(f"BTC, {further}", "BTC", *names, POSITIVE),
+        lambda: judged(f"ETH, {further}", "ETH", *names, POSITIVE),
+        lambda: row("BTC future's distance from spot", "BTC", "terminal_spread_delivery_abs", _SPREAD),
+        lambda: row("BTC perp's distance from spot", "BTC", "terminal_spread_perp_abs", _SPREAD),
+        lambda: row("the same at any time", "BTC", "terminal_spread_perp_any_abs", _SPREAD),
+        lambda: row("last trade of the BTC future less spot", "BTC", "terminal_spread_last_trade", _SPREAD),
+        lambda: row("lock-in of BTC futures", "BTC", "lock_in", "fraction a year"),
+        lambda: row("lock-in less what the perp cost", "BTC", "lock_in_less_realised", "fraction a year"),
+        note="Delivery is at the average of the last hour, which hourly prices do not show; it moves the "
+        "last trade away from the last spot price.",
     )
 
 
@@ -135,7 +151,7 @@ CLAIMS = (
         "A, C24c",
         "A delivery future locks in F(0) - S(0); a perp leaves S(t) - P(t) open",
         "zero; open",
-        "fraction",
+        "fraction of the index",
         "all",
         terminal_spread,
         ("out_fair_funding",),
