@@ -67,8 +67,7 @@ def micros(moment: datetime) -> int:
 
 def times_of(stamps: pd.Series) -> np.ndarray:
     """Microseconds since 1970 of a column of UTC stamps."""
-    plain = stamps.dt.tz_convert("UTC").dt.tz_localize(None).astype("datetime64[us]")
-    values: np.ndarray = plain.to_numpy().astype("int64")
+    values: np.ndarray = pd.DatetimeIndex(stamps).as_unit("us").asi8
     return values
 
 

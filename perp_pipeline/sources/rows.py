@@ -76,8 +76,8 @@ def iso_times(frame: pd.DataFrame, column: str) -> pd.Series:
     Raises:
         IncompleteBody: a text is not a time.
     """
-    texts = frame[column].astype("str")
+    texts = [str(text) for text in frame[column]]
     stamps = pd.to_datetime(texts, format="ISO8601", utc=True, errors="coerce")
-    if stamps.isna().any():
-        raise IncompleteBody(f"{column} is not a time: {texts[stamps.isna()].iloc[0]!r}")
-    return stamps.astype("datetime64[us, UTC]")
+    if stamps.hasnans:
+        raise IncompleteBody(f"{column} is not a time: {texts[int(stamps.isna().argmax())]!r}")
+    return pd.Series(stamps.as_unit("us"), index=frame.index)
