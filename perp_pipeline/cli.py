@@ -255,13 +255,21 @@ def tables(
 def claims(
     claim: Annotated[int | None, typer.Argument(help="One claim's number.")] = None,
     explain: Annotated[
-        bool, typer.Option("--explain", help="Definition, window, data and code of the claim.")
+        bool, typer.Option("--explain", help="Definition, window, data, code and figures of the claim.")
     ] = False,
+    window: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PERIOD",
+            help="Compute the claim over this period instead of its own: all, 2021, 2021-02, "
+            "2019-09..2022-06. The lake is not changed.",
+        ),
+    ] = None,
     lake: LakeOption = None,
 ) -> None:
-    """Print the essays' claims with our estimates and verdicts."""
+    """Print the essays' claims with our estimates and verdicts. Example: perp claims 12 --window 2021"""
     console = _console(err=False)
-    _print_claims(console, Settings.from_environment(lake=lake), claim, explain)
+    _print_claims(console, Settings.from_environment(lake=lake), claim, explain, window)
 
 
 @app.command()
@@ -344,33 +352,18 @@ def _exit(reports: Sequence[StepReport]) -> None:
 
 
 def _print_claims(
-    console: Console, settings: Settings, claim: int | None = None, explain: bool = False
+    console: Console,
+    settings: Settings,
+    claim: int | None = None,
+    explain: bool = False,
+    window: str | None = None,
 ) -> None:
-    from perp_pipeline import contracts
-    from perp_pipeline.lake import Lake, TableMissing
-    from perp_pipeline.research.claims import explain as explanation
-    from perp_pipeline.terminal import claims_table
+    from perp_pipeline.claims_terminal import print_claims
+    from perp_pipeline.lake import TableMissing
 
     try:
-        register = Lake.at(settings.lake).frame(contracts.get("out_claims"))
+        print_claims(console, settings, claim, explain=explain, window=window)
     except TableMissing as error:
         _usage(f"{error} (perp demo fills a lake offline: --lake {DEMO_LAKE})")
-    if claim is not None:
-        register = register[register["claim_id"] == claim]
-        if register.empty:
-            _usage(f"there is no claim {claim}; perp claims lists them")
-    console.print(claims_table(register, console.width))
-    if claim is None:
-        counts = register["verdict"].value_counts()
-        console.print(
-            ", ".join(f"{count} {verdict}" for verdict, count in counts.items()) + ".", highlight=False
-        )
-    else:
-        row = register.iloc[0]
-        console.print(f"\nReason: {row['reason']}", highlight=False, markup=False)
-        console.print(
-            f"Window: {row['window_start']} to {row['window_end']}, n = {row['n']}", highlight=False
-        )
-        if explain:
-            for name, text in explanation(claim).items():
-                console.print(f"{name}: {text}", highlight=False, markup=False)
+    except (KeyError, ValueError) as error:
+        _usage(str(error.args[0]))

@@ -13,3 +13,8 @@ THEMES = (averages, regressions, lead_lag, prediction, precision, fair, quanto, 
 
 FIGURES: tuple[FigureExhibit, ...] = tuple(figure for theme in THEMES for figure in theme.FIGURES)
 TABLES: tuple[TableExhibit, ...] = tuple(table for theme in THEMES for table in theme.TABLES)
+
+
+def figures_of(claim_id: int) -> tuple[FigureExhibit, ...]:
+    """The figures that answer a claim."""
+    return tuple(figure for figure in FIGURES if claim_id in figure.claims)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -94,15 +94,18 @@ def tables_needed() -> tuple[str, ...]:
     return tuple(sorted({table for claim in register() for table in claim.tables}))
 
 
-def build_claims(tables: Tables, windows: Mapping[int, str] | None = None) -> pd.DataFrame:
+def build_claims(
+    tables: Tables, windows: Mapping[int, str] | None = None, only: Collection[int] | None = None
+) -> pd.DataFrame:
     """out_claims: one row per claim, from the tables that the lake has.
 
     Args:
         tables: frames by name; a table may be absent or empty, and the claims on it get ``no data``.
         windows: other periods than the claims' own, by claim number.
+        only: numbers of the claims wanted; all by default.
     """
     rows = []
-    for claim, finding in _findings(tables, windows):
+    for claim, finding in _findings(tables, windows, only):
         rows.append(
             {
                 "claim_id": claim.id,
@@ -125,14 +128,16 @@ def build_claims(tables: Tables, windows: Mapping[int, str] | None = None) -> pd
     return _typed(pd.DataFrame(rows, columns=list(COLUMNS)))
 
 
-def build_claim_parts(tables: Tables, windows: Mapping[int, str] | None = None) -> pd.DataFrame:
+def build_claim_parts(
+    tables: Tables, windows: Mapping[int, str] | None = None, only: Collection[int] | None = None
+) -> pd.DataFrame:
     """out_claim_parts: one row per number of a claim, and one per variant of a judged number.
 
     Args:
-        tables, windows: as for :func:`build_claims`.
+        tables, windows, only: as for :func:`build_claims`.
     """
     rows: list[dict[str, Any]] = []
-    for claim, finding in _findings(tables, windows):
+    for claim, finding in _findings(tables, windows, only):
         rows += part_rows(claim.id, finding.parts)
     frame = pd.DataFrame(rows, columns=list(PART_COLUMNS))
     return _typed(frame).astype({"part": np.int32, "variant": np.int32})
@@ -165,10 +170,13 @@ def part_rows(claim_id: int, parts: Sequence[Part]) -> Iterator[dict[str, Any]]:
             }
 
 
-def _findings(tables: Tables, windows: Mapping[int, str] | None) -> Iterator[tuple[Claim, Finding]]:
+def _findings(
+    tables: Tables, windows: Mapping[int, str] | None, only: Collection[int] | None
+) -> Iterator[tuple[Claim, Finding]]:
     asked = windows or {}
     for claim in register():
-        yield claim, evaluate(claim, tables, asked.get(claim.id))
+        if only is None or claim.id in only:
+            yield claim, evaluate(claim, tables, asked.get(claim.id))
 
 
 def _typed(frame: pd.DataFrame) -> pd.DataFrame:

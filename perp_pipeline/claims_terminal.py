@@ -1,0 +1,219 @@
+"""The claims register on a terminal: the list, one claim's numbers, its figures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from perp_pipeline import contracts
+from perp_pipeline.lake import Lake
+from perp_pipeline.recompute import claim_tables, claim_tables_over
+from perp_pipeline.report import cells
+from perp_pipeline.settings import Settings
+
+VERDICT_STYLES = {
+    "holds": "green",
+    "arithmetic": "green",
+    "weak": "yellow",
+    "fails": "red",
+    "wrong as stated": "red",
+    "no data": "dim",
+}
+
+_WIDE = 120
+
+
+def print_claims(
+    console: Console,
+    settings: Settings,
+    claim: int | None = None,
+    *,
+    explain: bool = False,
+    window: str | None = None,
+) -> None:
+    """Print the register, or one claim with its numbers and its reason.
+
+    Args:
+        explain: definition, window, data, code and figures of the claim as well.
+        window: compute over this period from the lake's tables, instead of reading out_claims.
+
+    Raises:
+        TableMissing: the lake has no claims yet.
+        KeyError: there is no such claim.
+        ValueError: ``window`` is not a period.
+    """
+    register, parts = _held(settings) if window is None else _computed(console, settings, claim, window)
+    if claim is not None:
+        register = register[register["claim_id"] == claim]
+        if register.empty:
+            raise KeyError(f"there is no claim {claim}; perp claims lists them")
+    console.print(claims_table(register, console.width))
+    if claim is None:
+        counts = register["verdict"].value_counts()
+        told = ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
+        console.print(f"{told}.", highlight=False)
+        return
+    own = parts[parts["claim_id"] == claim]
+    if len(own):
+        console.print()
+        console.print(parts_table(own, console.width))
+    row = register.iloc[0]
+    console.print(f"\nReason: {row['reason']}", highlight=False, markup=False)
+    if row["n"]:
+        dates = cells.window(row["window_start"], row["window_end"])
+        console.print(f"Window: {dates}, n = {row['n']:,}", highlight=False)
+    if explain:
+        _print_explanation(console, settings, claim)
+
+
+def _held(settings: Settings) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """out_claims and out_claim_parts of the lake."""
+    lake = Lake.at(settings.lake)
+    register = lake.frame(contracts.get("out_claims"))
+    return register, claim_tables(lake, ("out_claim_parts",))["out_claim_parts"]
+
+
+def _computed(
+    console: Console, settings: Settings, claim: int | None, window: str
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The same, over another window."""
+    from perp_pipeline.research import claims
+    from perp_pipeline.research.periods import parse_period
+
+    parse_period(window)
+    chosen = claims.register() if claim is None else (claims.find_claim(claim),)
+    names = sorted({table for one in chosen for table in one.tables})
+
+    def tell(table: str) -> None:
+        console.print(f"[dim]computing {table} over {window}[/]", highlight=False)
+
+    frames = claim_tables_over(Lake.at(settings.lake), names, window, settings, tell)
+    windows = {one.id: window for one in chosen}
+    return (
+        claims.build_claims(frames, windows, only=windows),
+        claims.build_claim_parts(frames, windows, only=windows),
+    )
+
+
+def _print_explanation(console: Console, settings: Settings, claim: int) -> None:
+    """Definition, window, data and code of a claim, and where its figures are."""
+    from perp_pipeline.publish import report_folder, result_names
+    from perp_pipeline.research.claims import explain
+
+    for name, text in explain(claim).items():
+        console.print(f"{name}: {text}", highlight=False, markup=False)
+    lake = Lake.at(settings.lake)
+    lines = figure_lines(claim, report_folder(lake), result_names(lake))
+    for line in lines or ["none"]:
+        console.print(f"figure: {line}", highlight=False, markup=False, soft_wrap=True)
+
+
+def claims_table(claims: pd.DataFrame, width: int) -> Table:
+    """The register: statement, what was published, what the data say, verdict.
+
+    Below 120 columns what was published is left out (the statement mostly says it), and the interval stands
+    below the estimate.
+
+    Args:
+        claims: rows of out_claims.
+        width: columns of the terminal.
+    """
+    wide = width >= _WIDE
+    table = Table(box=None, pad_edge=False, padding=(0, 1))
+    table.add_column("#", justify="right", no_wrap=True)
+    table.add_column("claim", ratio=1, overflow="fold")
+    if wide:
+        table.add_column("published", max_width=26, overflow="fold")
+        table.add_column("estimate", justify="right", no_wrap=True)
+        table.add_column("95 % interval", justify="right", no_wrap=True)
+    else:
+        table.add_column("estimate\n95 %", justify="right", no_wrap=True)
+    table.add_column("verdict", no_wrap=wide, max_width=None if wide else 10)
+    for row in claims.to_dict("records"):
+        estimate, reach = _numbers(row)
+        numbers = [escape(str(row["published"])), estimate, reach] if wide else [_stacked(estimate, reach)]
+        statement = escape(f"{row['source']}: {row['statement']}")
+        table.add_row(str(row["claim_id"]), statement, *numbers, _verdict(row["verdict"]))
+    return table
+
+
+def parts_table(parts: pd.DataFrame, width: int) -> Table:
+    """One claim's numbers, and each judged one by other routes below it.
+
+    Args:
+        parts: rows of out_claim_parts of one claim.
+        width: columns of the terminal; below 120 the interval stands below the estimate, without dates.
+    """
+    wide = width >= _WIDE
+    table = Table(box=None, pad_edge=False, padding=(0, 1))
+    table.add_column("number", ratio=1, overflow="fold")
+    table.add_column("published", max_width=18, overflow="fold")
+    if wide:
+        table.add_column("estimate", justify="right", no_wrap=True)
+        table.add_column("95 % interval", justify="right", no_wrap=True)
+        table.add_column("n", justify="right", no_wrap=True)
+        table.add_column("dates", no_wrap=True)
+    else:
+        table.add_column("estimate\n95 %", justify="right", no_wrap=True)
+    table.add_column("verdict", no_wrap=wide, max_width=None if wide else 10)
+    for row in parts.to_dict("records"):
+        estimate, reach = _numbers(row)
+        other = row["variant"] > 0
+        label = f"  by {row['by']}" if other else row["label"]
+        published = "" if other or pd.isna(row["published"]) else row["published"]
+        dates = (
+            ""
+            if other or pd.isna(row["window_start"])
+            else cells.window(row["window_start"], row["window_end"])
+        )
+        count = f"{row['n']:,}" if row["n"] else ""
+        numbers = [estimate, reach, count, dates] if wide else [_stacked(estimate, reach)]
+        verdict = "" if pd.isna(row["verdict"]) else _verdict(row["verdict"])
+        table.add_row(escape(label), escape(published), *numbers, verdict, style="dim" if other else "")
+    return table
+
+
+def figure_lines(claim_id: int, report: Path, names: Sequence[str]) -> list[str]:
+    """The report's figures of a claim: title, and the file where it has been written.
+
+    Args:
+        report: the folder of the report.
+        names: tables that the lake has: figures of others are left out.
+    """
+    from perp_pipeline.report.exhibits import figures_of
+
+    lines = []
+    for exhibit in figures_of(claim_id):
+        file = report / "figures" / f"{exhibit.slug}.png"
+        if not set(exhibit.needs) <= set(names):
+            lines.append(f"{exhibit.title} ({exhibit.slug}; the lake lacks its tables)")
+        elif file.is_file():
+            lines.append(f"{exhibit.title}: {file}")
+        else:
+            lines.append(f"{exhibit.title} ({exhibit.slug}; perp report draws it)")
+    return lines
+
+
+def _numbers(row: dict[Any, Any]) -> tuple[str, str]:
+    """Estimate and interval as texts; empty where there are none."""
+    unit, value, low, high = str(row["unit"]), row["estimate"], row["ci_low"], row["ci_high"]
+    if pd.isna(value):
+        return "", ""
+    estimate = f"{cells.amount(float(value), unit)} {cells.PERIODS.get(unit, '')}".strip()
+    exact = row["se"] == 0 or pd.isna(low)
+    return estimate, "" if exact else cells.interval(float(low), float(high), unit)
+
+
+def _stacked(estimate: str, reach: str) -> str:
+    return f"{estimate}\n{reach}" if reach else estimate
+
+
+def _verdict(verdict: str) -> str:
+    style = VERDICT_STYLES.get(verdict, "")
+    return f"[{style}]{verdict}[/]" if style else verdict
