@@ -1,9 +1,12 @@
-"""Time log decoding and pool-days on one core, against the alternatives that are installed.
+"""Time log decoding and pool-days on one core, against web3, orjson, polars and DuckDB; measure memory.
 
-    taskset -c 0 python benchmarks/bench_amm.py [--logs 7000] [--swaps 10000000]
+    pip install -e ".[bench]"
+    taskset -c 0 python benchmarks/bench_amm.py [--logs 7000] [--swaps 10000000] [--months 24]
 
-Compared where importable: orjson, web3 and eth_abi for decoding, polars and DuckDB (one thread each) for the
-same sums. Times are the best of three, in microseconds a log and in seconds.
+Times are processor seconds of the best of several runs, in microseconds a log and in seconds: other work on
+the machine slows them, but less than it slows the clock. An alternative that is not installed is an error;
+with ``--without web3`` it is left out, and the output says so. Memory is the peak of a process that builds the
+chapter's tables from a lake with one month of a pool, and from one with many.
 """
 
 from __future__ import annotations
@@ -11,9 +14,13 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import subprocess
+import sys
+import tempfile
 import time
 from collections.abc import Callable
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,7 +31,8 @@ os.environ.setdefault("POLARS_MAX_THREADS", "1")
 from perp_pipeline.amm import decode, minutes, pool_day
 from perp_pipeline.amm.pools import PoolFacts
 from perp_pipeline.sources.evm_events import V3
-from perp_pipeline.sources.evm_logs import LogFilter, log_table, verify
+from perp_pipeline.sources.evm_logs import LogFilter, log_table, price_jump, verify
+from perp_pipeline.sources.evm_rpc import loads, result_of
 
 POOL = "0x" + "ab" * 20
 FACTS = PoolFacts("ethereum", POOL, "uniswap_v3", "USDC", "WETH", 6, 18, "USD", "ETH", 500)
@@ -50,13 +58,16 @@ ABI = {
 }
 
 
-def best(run: Callable[[], Any], rounds: int = 3) -> float:
-    """Seconds of the fastest of some runs."""
+ALTERNATIVES = ("orjson", "eth_abi", "web3", "polars", "duckdb")
+
+
+def best(run: Callable[[], Any], rounds: int = 5) -> float:
+    """Processor seconds of the fastest of some runs, all threads together."""
     times = []
     for _ in range(rounds):
-        start = time.perf_counter()
+        start = time.process_time()
         run()
-        times.append(time.perf_counter() - start)
+        times.append(time.process_time() - start)
     return min(times)
 
 
@@ -86,32 +97,33 @@ def log_body(count: int) -> bytes:
 
 
 def to_swaps(body: bytes) -> pd.DataFrame:
-    """What the pipeline does with a body: parse, verify, decode."""
-    table = log_table(json.loads(body)["result"])
+    """What the pipeline does with a body: parse, verify, look for missing logs, decode."""
+    table = log_table(result_of(loads(body)))
     verify(table, LogFilter(POOL, (SWAP,), 0, 10**9))
+    assert not price_jump(table)
     start = pd.Timestamp("2024-01-05", tz="UTC")
     return decode.swaps(table.to_pandas().assign(chain="ethereum", pool=POOL, time=start), FACTS)
 
 
-def decoding(count: int) -> None:
+def decoding(count: int, without: set[str]) -> None:
     """Decode a body in every way there is."""
     body = log_body(count)
     runs: dict[str, Callable[[], Any]] = {
         "json, parsing alone": lambda: json.loads(body),
         "perp_pipeline, body to rows": lambda: to_swaps(body),
     }
-    if find_spec("orjson"):
+    if "orjson" not in without:
         import orjson
 
         runs["orjson, parsing alone"] = lambda: orjson.loads(body)
-    if find_spec("eth_abi"):
+    if "eth_abi" not in without:
         from eth_abi import decode as abi_decode
 
         kinds = ["int256", "int256", "uint160", "uint128", "int24"]
         runs["json + eth_abi, data words alone"] = lambda: [
             abi_decode(kinds, bytes.fromhex(log["data"][2:])) for log in json.loads(body)["result"]
         ]
-    if find_spec("web3"):
+    if "web3" not in without:
         from web3 import Web3
         from web3._utils.method_formatters import log_entry_formatter
         from web3.datastructures import AttributeDict
@@ -120,11 +132,13 @@ def decoding(count: int) -> None:
         runs["json + web3 process_log"] = lambda: [
             event.process_log(AttributeDict(log_entry_formatter(log))) for log in json.loads(body)["result"]
         ]
-    for name, run in runs.items():
-        print(f"{name:36} {best(run) / count * 1e6:8.2f} us a log")
+    taken = {name: best(run) / count * 1e6 for name, run in runs.items()}
+    ours = taken["perp_pipeline, body to rows"]
+    for name, micros in taken.items():
+        print(f"{name:36} {micros:8.2f} us a log {micros / ours:8.2f} of ours")
 
 
-def pool_days(count: int) -> None:
+def pool_days(count: int, without: set[str]) -> None:
     """A year of swaps to pool-days."""
     generator = np.random.default_rng(1)
     stamps = np.sort(generator.integers(0, 365 * 86400, count)) * 1_000_000 + 1_640_995_200_000_000
@@ -137,6 +151,8 @@ def pool_days(count: int) -> None:
             "log_index": 0,
             "amount0_tokens": amount0,
             "amount1_tokens": -amount0 * price,
+            "in0_tokens": np.maximum(amount0, 0),
+            "in1_tokens": np.maximum(-amount0 * price, 0),
             "price": price,
             "liquidity_tokens": 1e6,
         }
@@ -145,12 +161,15 @@ def pool_days(count: int) -> None:
     def ours() -> Any:
         return pool_day.from_minutes(minutes.from_swaps(frame, FACTS, pd.DataFrame()), FACTS, {})
 
-    print(f"{'perp_pipeline (numpy)':36} {best(ours):8.2f} s")
     plain = frame.assign(time=frame["time"].dt.tz_localize(None))
-    if find_spec("polars"):
-        print(f"{'polars, the sums alone':36} {best(_polars(plain)):8.2f} s")
-    if find_spec("duckdb"):
-        print(f"{'duckdb, the sums alone':36} {best(_duckdb(plain)):8.2f} s")
+    runs: dict[str, Callable[[], Any]] = {"perp_pipeline (numpy)": ours}
+    if "polars" not in without:
+        runs["polars, the sums alone"] = _polars(plain)
+    if "duckdb" not in without:
+        runs["duckdb, the sums alone"] = _duckdb(plain)
+    taken = {name: best(run, 3) for name, run in runs.items()}
+    for name, seconds in taken.items():
+        print(f"{name:36} {seconds:8.2f} s {seconds / taken['perp_pipeline (numpy)']:15.2f} of ours")
 
 
 def _polars(frame: pd.DataFrame) -> Callable[[], Any]:
@@ -215,14 +234,114 @@ def _duckdb(frame: pd.DataFrame) -> Callable[[], Any]:
     return lambda: connection.execute(query).fetchall()
 
 
+def memory(months: int, swaps: int) -> None:
+    """Peak memory of building the chapter from one month of a pool, and from many."""
+    peaks = {}
+    for count in (1, months):
+        with tempfile.TemporaryDirectory() as folder:
+            for part in ("fill", "build"):
+                command = [sys.executable, __file__, "--part", part, "--lake", folder, "--months", str(count)]
+                told = subprocess.run(
+                    [*command, "--month-swaps", str(swaps)], check=True, capture_output=True, text=True
+                ).stdout
+            peaks[count] = float(told.splitlines()[-1])
+        print(f"{f'peak memory, {count} month(s) of {swaps:,} swaps':36} {peaks[count]:8.0f} MB")
+    print(f"{'growth':36} {peaks[months] / peaks[1]:8.2f}")
+
+
+def fill(folder: Path, months: int, swaps: int) -> None:
+    """A lake with the raw logs of a made-up pool, month by month."""
+    import pyarrow as pa
+
+    from perp_pipeline import contracts
+    from perp_pipeline.lake import Lake
+    from perp_pipeline.lake.tables import to_arrow
+    from perp_pipeline.months import Month, Span
+
+    lake, now = Lake.at(folder), pd.Timestamp("2026-01-01", tz="UTC").to_pydatetime()
+    table = log_table(result_of(loads(log_body(swaps)))).drop_columns(
+        ["address", "removed", "block_timestamp"]
+    )
+    logs = table.to_pandas().assign(
+        chain="ethereum", pool=POOL, time_exact=True, source_url="made up", download_sha256="0" * 64
+    )
+    for place in range(months):
+        month = Month(2021, 1) + place
+        span = Span(month, month)
+        start, end = pd.Timestamp(span.start), pd.Timestamp(span.end)
+        stamps = start + (end - start) * (np.arange(swaps) / swaps)
+        days = pd.date_range(start, end, inclusive="left", freq="D").tz_localize(None)
+        told = {name: getattr(FACTS, name) for name in FACTS.__dataclass_fields__}
+        frames = {
+            "raw_eth_logs": logs.assign(
+                time=pd.DatetimeIndex(stamps).floor("s").as_unit("us"),
+                block_number=logs["block_number"] + place * swaps,
+            ),
+            "raw_amm_days": pd.DataFrame({"day": days, **told}).assign(
+                kind="swaps",
+                first_block=0,
+                last_block=0,
+                served=True,
+                n_rows=1,
+                reason=None,
+                balance0=None,
+                balance1=None,
+                tick_spacing=10,
+                source_url="made up",
+                download_sha256=None,
+            ),
+        }
+        for name, frame in frames.items():
+            contract = contracts.get(name)
+            arrow: pa.Table = to_arrow(contract, frame)
+            lake.commit(contract, arrow, now=now, span=span)
+
+
+def build(folder: Path, months: int) -> None:
+    """Run the chapter's steps over the lake, and say how much memory that took."""
+    import resource
+
+    from perp_pipeline.amm.steps import AMM
+    from perp_pipeline.months import Month, Span
+    from perp_pipeline.runner import run_node
+    from perp_pipeline.session import open_session
+    from perp_pipeline.settings import Settings
+    from perp_pipeline.tables import AMM_RESULTS
+
+    span = Span(Month(2021, 1), Month(2021, 1) + (months - 1))
+    with open_session(Settings(lake=str(folder), offline=True)) as context:
+        for step in (*AMM, *AMM_RESULTS):
+            run_node(step.output.name, span, context)
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+
+
 def main() -> None:
-    """Run both."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    """Run all, or the part of the memory measurement that this process is for."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--logs", type=int, default=7_000)
     parser.add_argument("--swaps", type=int, default=10_000_000)
+    parser.add_argument("--months", type=int, default=24)
+    parser.add_argument("--month-swaps", type=int, default=50_000)
+    parser.add_argument("--without", action="append", choices=ALTERNATIVES, default=[])
+    parser.add_argument("--part", choices=("fill", "build"), help=argparse.SUPPRESS)
+    parser.add_argument("--lake", type=Path, help=argparse.SUPPRESS)
     asked = parser.parse_args()
-    decoding(asked.logs)
-    pool_days(asked.swaps)
+    if asked.part == "fill":
+        fill(asked.lake, asked.months, asked.month_swaps)
+    elif asked.part == "build":
+        build(asked.lake, asked.months)
+    else:
+        without = set(asked.without)
+        lacking = [name for name in ALTERNATIVES if name not in without and find_spec(name) is None]
+        if lacking:
+            parser.error(f"not installed: {', '.join(lacking)}. pip install -e '.[bench]', or --without each")
+        for name in sorted(without):
+            print(f"NOT COMPARED: {name}")
+        decoding(asked.logs, without)
+        pool_days(asked.swaps, without)
+        memory(asked.months, asked.month_swaps)
 
 
 if __name__ == "__main__":

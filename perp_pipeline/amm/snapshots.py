@@ -107,7 +107,10 @@ def pool_days(
         }
     )
     reason = pd.Series("", index=frame.index)
-    reason[~(frame["volume_usd"] > 0)] = "no volume between the snapshots of the day"
+    # fees of a step without trades are the rounding of the reserves
+    reason[~((frame["volume_usd"] > 0) & ((frame["counted0"] > 0) | (frame["counted1"] > 0)))] = (
+        "no volume between the snapshots of the day"
+    )
     reason[~np.isfinite(usd0)] = "no hourly spot price of a token"
     reason[frame["fees_usd"] < 0] = (
         "sqrt(reserve0 reserve1) per liquidity token fell: a snapshot contradicts itself"

@@ -12,6 +12,7 @@ quantities ``_centred`` take the calendar month's median gap out first.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -123,7 +124,10 @@ def _rows(gaps: pd.Series, facts: PoolFacts, extra: list[str]) -> Iterator[dict[
 
 def _quantities(values: Array, centred: Array, fee: float) -> Iterator[tuple[str, Estimate]]:
     for suffix, gap in (("", values), ("_centred", centred)):
-        yield f"share_within_fee{suffix}", _mean((np.abs(gap) <= fee).astype(np.float64))
+        inside = _mean((np.abs(gap) <= fee).astype(np.float64))
+        # of few hours the normal interval reaches beyond what a share can be
+        low, high = (float(np.clip(end, 0.0, 1.0)) for end in (inside.ci_low, inside.ci_high))
+        yield f"share_within_fee{suffix}", replace(inside, ci_low=low, ci_high=high)
         yield f"mean_absolute_gap{suffix}", _mean(np.abs(gap))
     yield "mean_gap", _mean(values)
 
