@@ -1,11 +1,9 @@
-"""What the command line shows: progress, run summaries, claims."""
+"""What the command line shows: progress, run summaries, tables."""
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Sequence
 
-import pandas as pd
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -18,18 +16,8 @@ from rich.progress import (
 from rich.table import Table
 
 from perp_pipeline.contracts.model import Contract
-from perp_pipeline.report.cells import PERIODS, amount, interval
 from perp_pipeline.runner import StepReport
 from perp_pipeline.sources.progress import Counters, Event
-
-VERDICT_STYLES = {
-    "holds": "green",
-    "arithmetic": "green",
-    "weak": "yellow",
-    "fails": "red",
-    "wrong as stated": "red",
-    "no data": "dim",
-}
 
 
 class RunDisplay:
@@ -143,35 +131,6 @@ def columns_table(contract: Contract) -> Table:
     for column in contract.columns:
         kind = column.kind + ("?" if column.nullable else "")
         table.add_row(column.name, kind, column.unit, column.doc)
-    return table
-
-
-def claims_table(claims: pd.DataFrame, width: int) -> Table:
-    """The register: statement, what was published, what the data say, verdict.
-
-    Below 120 columns what was published is left out; the statement mostly says it.
-    """
-    wide = width >= 120
-    table = Table(box=None, pad_edge=False, padding=(0, 1))
-    table.add_column("#", justify="right")
-    table.add_column("claim", ratio=1, overflow="fold")
-    if wide:
-        table.add_column("published", max_width=22, overflow="fold")
-    table.add_column("estimate", justify="right", no_wrap=wide, max_width=None if wide else 11)
-    table.add_column("95 % interval", justify="right", no_wrap=wide, max_width=None if wide else 10)
-    table.add_column("verdict", max_width=None if wide else 10)
-    for row in claims.itertuples(index=False):
-        style = VERDICT_STYLES.get(row.verdict, "")
-        missing = pd.isna(row.estimate)
-        cells = [
-            str(row.claim_id),
-            _plain(textwrap.shorten(f"{row.source}: {row.statement}", 150, placeholder=" ...")),
-            *([_plain(row.published)] if wide else []),
-            "" if missing else f"{amount(row.estimate, row.unit)} {PERIODS.get(row.unit, '')}".strip(),
-            "" if pd.isna(row.ci_low) or row.se == 0 else interval(row.ci_low, row.ci_high, row.unit),
-            f"[{style}]{row.verdict}[/]" if style else row.verdict,
-        ]
-        table.add_row(*cells)
     return table
 
 
