@@ -5,8 +5,8 @@
 
 Times are processor seconds of the best of several runs, in microseconds a log and in seconds: other work on
 the machine slows them, but less than it slows the clock. An alternative that is not installed is an error;
-with ``--without web3`` it is left out, and the output says so. Memory is the peak of a process that builds the
-chapter's tables from a lake with one month of a pool, and from one with many.
+with ``--without web3`` it is left out, and the output says so. Memory is the peak of a process that builds
+the chapter's tables from a lake with one month of a pool, and from one with many.
 """
 
 from __future__ import annotations

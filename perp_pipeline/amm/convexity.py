@@ -37,12 +37,17 @@ DAY_MINUTES = 1440
 
 @dataclass(frozen=True)
 class DayConvexity:
-    """Per day: convexity in token1 and in token0, realised variance, liquidity in force (mean over steps)."""
+    """Per day: convexity in token1 and in token0, realised variance, liquidity in force (mean over steps).
+
+    Attributes:
+        move: log return of the pool's own price over the day.
+    """
 
     token1: Floats
     token0: Floats
     variance: Floats
     liquidity: Floats
+    move: Floats
 
 
 def step_cost(liquidity: Floats, price: Floats, squares: Floats) -> tuple[Floats, Floats]:
@@ -93,4 +98,10 @@ def by_day(
     path = pool if market is None else np.log(market(grid))
     squares = np.diff(path, axis=1) ** 2
     token1, token0 = step_cost(in_force, middle, squares)
-    return DayConvexity(token1.sum(axis=1), token0.sum(axis=1), squares.sum(axis=1), in_force.mean(axis=1))
+    return DayConvexity(
+        token1.sum(axis=1),
+        token0.sum(axis=1),
+        squares.sum(axis=1),
+        in_force.mean(axis=1),
+        pool[:, -1] - pool[:, 0],
+    )

@@ -101,6 +101,7 @@ def from_minutes(
             "variance_day": formula.variance,
             "variance_source": np.where(from_market, "exchange_1h", "pool_4h"),
             "variance_pool_5min": path.variance,
+            "return_day": path.move,
             "liquidity_mean": path.liquidity,
         }
     )
@@ -129,6 +130,7 @@ def market_convexity(
         np.where(known, outer.token0, own.token0),
         np.where(known, outer.variance, own.variance),
         outer.liquidity,
+        outer.move,
     ), known
 
 

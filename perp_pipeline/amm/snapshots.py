@@ -103,6 +103,7 @@ def pool_days(
             "variance_day": sums["variance"],
             "variance_source": "snapshots",
             "variance_pool_5min": np.nan,
+            "return_day": np.log(price_end / price[starts]),
             "liquidity_mean": np.add.reduceat(liquidity, starts) / counts,
         }
     )

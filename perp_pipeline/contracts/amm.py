@@ -171,6 +171,13 @@ CORE_AMM_POOL_DAY = Contract(
             low=0,
         ),
         Column(
+            "return_day",
+            "float64",
+            "log return of the pool's price over the day, from the last price before it; from its own first "
+            "one where the day before has no row",
+            "1",
+        ),
+        Column(
             "liquidity_mean",
             "float64",
             "mean over the day's 5-minute medians of the liquidity in force",
@@ -258,6 +265,13 @@ OUT_AMM_PROFIT_PER_VOLUME = Contract(
         *_figure("convexity_flow", "_bp", "fees less profit at this mark", _BP),
         *_figure("convexity_formula", "_bp", "L sqrt(p) variance / 4, by core_amm_pool_day", _BP),
         *_figure("convexity_gap", "_bp", "convexity by flow less that by formula", _BP),
+        *_figure(
+            "convexity_trend",
+            "_bp",
+            "L sqrt(p) (square of the day's return less variance) / 4: what days that trended or came back "
+            "add to convexity by flow",
+            _BP,
+        ),
         Column("volume_usd", "float64", "volume of the period", "USD", low=0),
         Column("pnl_usd", "float64", "profit of the period", "USD"),
         Column("n_days", "int64", "days", low=1),

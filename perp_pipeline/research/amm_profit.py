@@ -102,8 +102,25 @@ def numeraires(days: pd.DataFrame) -> dict[str, Floats]:
     return units
 
 
+def trends(days: pd.DataFrame) -> Floats:
+    """Square of each day's return over its variance, less one: above 0 on days that trended, to -1 where they
+    ended as they began.
+
+    Flows of the day valued at its end show the square of the whole day's return, the formula the sum of the
+    squares of its hours. Their expectations are one where returns are uncorrelated; on a single day they
+    differ by this share of the formula.
+
+    Args:
+        days: rows with return_day and variance_day of core_amm_pool_day.
+    """
+    variance = days["variance_day"].to_numpy(dtype=np.float64)
+    squares = days["return_day"].to_numpy(dtype=np.float64) ** 2
+    return np.asarray(np.divide(squares, variance, out=np.ones(len(days)), where=variance > 0) - 1)
+
+
 def _rows(days: pd.DataFrame, mark: str, period: str) -> list[dict[str, object]]:
     n = len(days)
+    trend = trends(days)
     weights = bootstrap_weights(n) if n >= MIN_DAYS else None
     first, last = days["day"].iloc[0], days["day"].iloc[-1]
     found = []
@@ -136,6 +153,7 @@ def _rows(days: pd.DataFrame, mark: str, period: str) -> list[dict[str, object]]
                 **_named("convexity_flow", "_bp", ratio_bp(fees - pnl, volume, weights)),
                 **_named("convexity_formula", "_bp", ratio_bp(formula, volume, weights)),
                 **_named("convexity_gap", "_bp", ratio_bp(fees - pnl - formula, volume, weights)),
+                **_named("convexity_trend", "_bp", ratio_bp(formula * trend, volume, weights)),
                 "volume_usd": float(days["volume_usd"].sum()),
                 "pnl_usd": float(days["pnl_usd"].sum()),
                 "n_days": n,

@@ -10,6 +10,7 @@ from amm_frames import NO_SWITCHES, POOL, constant_liquidity_swaps, facts
 from perp_pipeline import contracts
 from perp_pipeline.amm import marks, minutes, pool_day, snapshots
 from perp_pipeline.amm.spot import Spot, spot_by_base
+from perp_pipeline.research.amm_profit import trends
 
 
 def _day(swaps: pd.DataFrame, **changes: object) -> pd.Series:
@@ -33,6 +34,18 @@ def test_profit_is_what_the_position_gained_over_holding() -> None:
     loss = 1e6 * (end - start) ** 2 / start * usd
     assert day["convexity_flow_usd"] == pytest.approx(loss, rel=1e-6)
     assert day["fees_usd"] == pytest.approx(day["pnl_usd"] + loss, rel=1e-9)
+
+
+def test_days_differ_between_flow_and_formula_by_how_they_trended() -> None:
+    swaps = constant_liquidity_swaps(20_000, days=12, seed=4)
+    pool = facts()
+    days = pool_day.from_minutes(minutes.from_swaps(swaps, pool, NO_SWITCHES), pool, {})[0]
+    gap = days["convexity_flow_usd"] - days["convexity_formula_usd"]
+    explained = days["convexity_formula_usd"] * trends(days)
+    start, end = np.log(swaps["price"].iloc[[0, -1]])
+    assert days["return_day"].sum() == pytest.approx(end - start, abs=2e-3)
+    assert np.corrcoef(gap, explained)[0, 1] > 0.99
+    assert np.allclose(gap, explained, atol=0.1 * days["convexity_formula_usd"].mean())
 
 
 def test_volume_counts_and_conservation() -> None:
@@ -227,6 +240,7 @@ def test_snapshots_of_a_pair_give_its_fees_and_its_loss() -> None:
     days, left_out = snapshots.pool_days(frame, facts("uniswap_v2", fee_pips=3000), {})
     assert left_out.empty
     middle = days.iloc[5]
+    assert middle["return_day"] == pytest.approx(-2 * np.log(root[35] / root[29]))
     assert middle["day"] == pd.Timestamp("2021-01-06")
     steps = slice(30, 36)
     value = 2 * 1000 * root[steps] * ((supply[29:35] + supply[30:36]) / 2)

@@ -29,6 +29,8 @@ def _days(n: int, seed: int = 0) -> tuple[pd.DataFrame, pd.DataFrame]:
             "usd1_end": 2000.0 + np.arange(n),
             "fees_usd": volume * 5e-4,
             "convexity_formula_usd": volume * 3e-4,
+            "variance_day": 4e-4,
+            "return_day": 0.01,
             "pnl_usd": pnl,
         }
     )
@@ -51,6 +53,14 @@ def test_the_table() -> None:
     assert row["fee_bp"] == pytest.approx(5.0)
     assert row["convexity_flow_bp"] == pytest.approx(5.0 - row["estimate"])
     assert row["convexity_formula_bp"] == pytest.approx(3.0)
+    assert row["convexity_gap_bp"] == pytest.approx(2.0 - row["estimate"])
+    # fees are 5 bp every day and the formula 3: the gap is as uncertain as the profit
+    assert row["convexity_gap_se"] == pytest.approx(row["se"])
+    assert row["convexity_gap_ci_low"] == pytest.approx(2.0 - row["ci_high"])
+    assert row["fee_se"] == pytest.approx(0.0, abs=1e-12)
+    # a return of 1 % against a variance of four such squares: three quarters of the formula less
+    assert row["convexity_trend_bp"] == pytest.approx(-2.25)
+    assert row["win_share_ci_low"] < row["win_share"] < row["win_share_ci_high"]
     assert row["win_share"] == (own["pnl_usd"] > 0).mean()
     assert row["ci_low"] < row["estimate"] < row["ci_high"]
     assert {"all", "2021", "2022", "2021-11", "2021-12", "2022-01", "2022-02"} <= set(found["period"])
