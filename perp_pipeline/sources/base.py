@@ -44,7 +44,7 @@ class Request:
     @property
     def sent_to(self) -> str:
         """Address with the query, as sent."""
-        return self.via.url if self.via is not None else self.full_url
+        return self.via.target if self.via is not None else self.full_url
 
     @property
     def identity(self) -> str:

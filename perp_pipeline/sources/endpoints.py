@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit, urlunsplit
 
 HIDDEN = "***"
 """What stands in messages and bodies where a secret was."""
@@ -50,6 +51,19 @@ class Endpoint:
         return urlsplit(self.url).hostname or ""
 
     @property
+    def target(self) -> str:
+        """The address without user and password, which are sent as a header."""
+        parts = urlsplit(self.url)
+        return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+
+    @property
+    def sent_headers(self) -> dict[str, str]:
+        """The headers, with user and password of the address among them (RFC 7617)."""
+        user = unquote(urlsplit(self.url).netloc.rpartition("@")[0])
+        basic = {"Authorization": f"Basic {b64encode(user.encode()).decode()}"} if user else {}
+        return basic | dict(self.headers)
+
+    @property
     def secrets(self) -> tuple[str, ...]:
         """Texts that must not be written, the longest first."""
         parts = urlsplit(self.url)
@@ -59,7 +73,7 @@ class Endpoint:
             found.add(parts.netloc.rpartition("@")[0] + "@")
         found |= {piece for piece in parts.path.split("/") if len(piece) >= _PATH_SECRET}
         found |= {value for _, value in parse_qsl(parts.query) if len(value) >= _QUERY_SECRET}
-        found |= {text.split()[-1] for text in self.headers.values() if text.split()}
+        found |= {text.split()[-1] for text in self.sent_headers.values() if text.split()}
         return tuple(sorted(filter(None, found), key=len, reverse=True))
 
     def redacted(self, text: str) -> str:

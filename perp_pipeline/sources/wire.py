@@ -102,7 +102,7 @@ class Wire:
         client = self._open()
         headers = {"If-None-Match": etag} if etag else {}
         if request.via is not None:
-            headers |= request.via.headers
+            headers |= request.via.sent_headers
         outgoing = client.build_request(
             request.method, self._address(request), headers=headers, json=request.payload
         )

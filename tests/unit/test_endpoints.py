@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from base64 import b64decode
 from pathlib import Path
 
 import httpx
@@ -58,7 +59,11 @@ def test_the_key_is_sent_and_written_nowhere(tmp_path: Path, address: str) -> No
     good = httpx.Response(200, json={"jsonrpc": "2.0", "id": 1, "result": "0x1"})
     asked, error = _ask(tmp_path, endpoint, good)
     assert error is None
-    assert KEY in str(asked.url) + asked.headers["authorization"] or "Basic" in asked.headers["authorization"]
+    assert "@" not in str(asked.url)
+    assert asked.headers["authorization"] == f"Bearer {TOKEN}"
+    plain, _ = _ask(tmp_path / "plain", Endpoint(address), good)
+    given = b64decode(plain.headers.get("authorization", "Basic ").partition(" ")[2]).decode()
+    assert KEY in str(plain.url) or given == f"user:{KEY}"
     written = _written(tmp_path)
     assert b"rpc://ethereum/" in written
     assert KEY.encode() not in written

@@ -17,6 +17,7 @@ from perp_pipeline.lake.tables import to_arrow, to_frame
 from perp_pipeline.months import Span
 from perp_pipeline.sources import ethereum
 from perp_pipeline.sources.evm_node import Node
+from perp_pipeline.sources.evm_pool_facts import SELECTORS
 from perp_pipeline.sources.http import Http
 from perp_pipeline.sources.pools import load_registry
 from perp_pipeline.sources.store import BodyStore
@@ -99,6 +100,34 @@ def one_swap(query: dict[str, Any]) -> dict[str, Any]:
     return {"result": [swap_log(query)] if query["topics"][0][0] == SWAP else []}
 
 
+TOKENS = {"token0()": "aa" * 20, "token1()": "bb" * 20}
+"""Addresses of USDC and WETH at a :class:`FakeNode`."""
+
+
+def word(value: int | str) -> str:
+    """One ABI word."""
+    return "0x" + (value.rjust(64, "0") if isinstance(value, str) else format(value, "064x"))
+
+
+def function_of(data: str) -> str:
+    """Which function an eth_call calls."""
+    return next(name for name, selector in SELECTORS.items() if data.startswith(selector))
+
+
+def usdc_weth(to: str, data: str, tag: str) -> str:
+    """A pool of USDC and WETH; one symbol is a string, the other 32 bytes as of old."""
+    usdc = to.startswith("0xaa")
+    symbol = word(32) + word(4)[2:] + b"USDC".hex().ljust(64, "0")
+    answers = {
+        "fee()": word(500),
+        "tickSpacing()": word(10),
+        "decimals()": word(6 if usdc else 18),
+        "symbol()": symbol if usdc else "0x" + b"WETH".hex().ljust(64, "0"),
+        **{name: word(token) for name, token in TOKENS.items()},
+    }
+    return answers[function_of(data)]
+
+
 @dataclass
 class FakeNode:
     """A node.
@@ -146,5 +175,8 @@ class FakeNode:
         if method == "eth_getLogs":
             return self.logs(params[0])
         if method == "eth_call" and self.call is not None:
-            return {"result": self.call(params[0]["to"], params[0]["data"], params[1])}
+            try:
+                return {"result": self.call(params[0]["to"], params[0]["data"], params[1])}
+            except KeyError:
+                return {"error": {"code": -32000, "message": "missing trie node"}}
         return {"error": {"code": -32601, "message": f"the method {method} does not exist"}}

@@ -7,43 +7,34 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from chain_wire import GENESIS, NOW, RPC, USDC_WETH, FakeNode, client, node, rows, sets
+from chain_wire import (
+    GENESIS,
+    NOW,
+    RPC,
+    TOKENS,
+    USDC_WETH,
+    FakeNode,
+    client,
+    function_of,
+    node,
+    rows,
+    sets,
+    usdc_weth,
+    word,
+)
 
 from perp_pipeline.amm import build
 from perp_pipeline.months import Span
 from perp_pipeline.sources.amm import amm_datasets
 from perp_pipeline.sources.errors import NotServed, PermanentError
-from perp_pipeline.sources.evm_pool_facts import SELECTORS, complete
+from perp_pipeline.sources.evm_pool_facts import complete
 from perp_pipeline.sources.pools import Pool, load_registry, read_registry
 
 POOL = Pool("ethereum", "0x" + "cc" * 20, "uniswap_v3")
-TOKENS = {"token0()": "aa" * 20, "token1()": "bb" * 20}
 
 
-def _word(value: int | str) -> str:
-    return "0x" + (value.rjust(64, "0") if isinstance(value, str) else format(value, "064x"))
-
-
-def _name(data: str) -> str:
-    return next(name for name, selector in SELECTORS.items() if data.startswith(selector))
-
-
-def _contracts(to: str, data: str, tag: str) -> str:
-    """A pool of USDC and WETH; one symbol is a string, the other 32 bytes as of old."""
-    usdc = to.startswith("0xaa")
-    symbol = _word(32) + _word(4)[2:] + b"USDC".hex().ljust(64, "0")
-    answers = {
-        "fee()": _word(500),
-        "tickSpacing()": _word(10),
-        "decimals()": _word(6 if usdc else 18),
-        "symbol()": symbol if usdc else "0x" + b"WETH".hex().ljust(64, "0"),
-        **{name: _word(token) for name, token in TOKENS.items()},
-    }
-    return answers[_name(data)]
-
-
-def test_facts_of_an_undeclared_pool_come_from_its_contracts(tmp_path: Path) -> None:
-    fake = FakeNode(call=_contracts)
+def test_facts_of_an_undeclared_pool_come_from_itsusdc_weth(tmp_path: Path) -> None:
+    fake = FakeNode(call=usdc_weth)
     found = complete(client(tmp_path, transport=fake.transport), node(), POOL)
     assert (found.token0, found.token1, found.decimals0, found.decimals1) == ("USDC", "WETH", 6, 18)
     assert (found.protocol, found.fee_pips, found.tick_spacing) == ("uniswap_v3", 500, 10)
@@ -63,13 +54,13 @@ def _reverting(answers: dict[str, str]) -> FakeNode:
 
     class Node(FakeNode):
         def _answer(self, call: dict[str, Any]) -> dict[str, Any]:
-            if call["method"] == "eth_call" and (name := _name(call["params"][0]["data"])) not in KNOWN:
+            if call["method"] == "eth_call" and (name := function_of(call["params"][0]["data"])) not in KNOWN:
                 if name in answers:
                     return {"result": answers[name]}
                 return {"error": {"code": 3, "message": "execution reverted"}}
             return super()._answer(call)
 
-    return Node(call=_contracts)
+    return Node(call=usdc_weth)
 
 
 KNOWN = ("token0()", "token1()", "decimals()", "symbol()")
@@ -81,7 +72,7 @@ KNOWN = ("token0()", "token1()", "decimals()", "symbol()")
         ({}, "execution reverted"),
         ({"getReserves()": "0x"}, "neither a v3 pool nor a v2 pair"),
         ({"fee()": "0x", "tickSpacing()": "0x"}, "for the fee: no Uniswap pool"),
-        ({"fee()": _word(2**64), "tickSpacing()": _word(10)}, "for the fee: no Uniswap pool"),
+        ({"fee()": word(2**64), "tickSpacing()": word(10)}, "for the fee: no Uniswap pool"),
     ],
 )
 def test_what_is_no_pool_is_refused(tmp_path: Path, answers: dict[str, str], message: str) -> None:
@@ -100,10 +91,10 @@ def test_balances_close_the_books(tmp_path: Path) -> None:
     """A pool that takes in 5 and pays out 3 a day, on a node that keeps the state of old blocks."""
 
     def call(to: str, data: str, tag: str) -> str:
-        if (name := _name(data)) in TOKENS:
-            return _word(TOKENS[name])
+        if (name := function_of(data)) in TOKENS:
+            return word(TOKENS[name])
         days = 0 if tag == "latest" else (int(tag, 16) - GENESIS + 1) // 7200
-        return _word(100 + 5 * days if to == "0x" + "aa" * 20 else 100 - 3 * days)
+        return word(100 + 5 * days if to == "0x" + "aa" * 20 else 100 - 3 * days)
 
     http = client(tmp_path, transport=FakeNode(call=call).transport)
     logs, days = sets(USDC_WETH)
