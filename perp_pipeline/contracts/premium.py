@@ -160,7 +160,7 @@ OUT_PREMIUM_PRECISION = Contract(
         "implies off the flat zone), error_1h_close (one close an hour, weights 1 to n), error_1h_flat "
         "(equal weights), error_exponent (power of the bars' length by which the error falls), "
         "error_1min_extrapolated (where that leads at one minute); weight_{k}_of_{n} (weight of the k-th "
-        "bar in the implied premium, by regression); share_explained_{k}h_left and "
+        "of n parts of the window in the implied premium, by regression); share_explained_{k}h_left and "
         "share_explained_instant_{k}h_left (share of the rate's variance that the premium so far, or "
         "the last one, explains through the map k hours before the payment; negative: worse than the mean). "
         "Where several maps were in force in a period, what depends on the map has a row for each, with the "

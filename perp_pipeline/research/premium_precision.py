@@ -12,9 +12,10 @@ window's average alone, quantities that need bars are missing. What a premium is
 Quantities that need the venue's map are estimated inside each of its eras (``ERAS``): where several maps were
 in force in a period, one row each, named with the day from which the map was in force.
 
-Weights: off the flat zone the implied premium is regressed on the means of open and close of a window's bars.
-``weight_k_of_n`` is what bar k adds, to be held against the venue's (2 k - 1) / n^2 (``path_weights``, to
-1 part in 1,000); neighbouring bars move together, so that single weights are known less well than their sum.
+Weights: off the flat zone the implied premium is regressed on the premiums of the window's eighths, means of
+open and close of their bars. ``weight_k_of_n`` is what part k adds, to be held against the venue's
+(2 k - 1) / n^2 (``path_weights``, to 1 part in 1,000); neighbouring parts move together, so that single
+weights are known less well than their sum.
 """
 
 from __future__ import annotations
@@ -55,6 +56,7 @@ FEE = 0.002
 SAMPLING_HOURS = (1, 2, 4, 8)
 
 MINUTE = 1.0 / 60.0
+_EIGHTHS = 8
 
 COLUMNS = [
     "venue",
@@ -272,9 +274,11 @@ def _extrapolated(hours: Sequence[float], square: Sequence[Array]) -> Iterator[t
 
 
 def _weights(middle: Array, implied: Array) -> Iterator[tuple[str, Estimate]]:
-    """Weights of the bars in the implied premium, by regression, where bars are few."""
+    """Weights of the parts of the window in the implied premium, by regression: eighths, or fewer bars."""
     n = middle.shape[1]
-    if n > 8:
+    if n % _EIGHTHS == 0:
+        middle, n = middle.reshape(len(middle), _EIGHTHS, -1).mean(axis=2), _EIGHTHS
+    if n > _EIGHTHS:
         return
     regressors = {f"weight_{k + 1}_of_{n}": middle[:, k] for k in range(n)}
     try:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
+from perp_pipeline.funding.premium import bar_weights
 from perp_pipeline.research.claims.averages import B_WINDOW
 from perp_pipeline.research.claims.model import (
     NEGATIVE,
@@ -15,62 +17,145 @@ from perp_pipeline.research.claims.model import (
     Part,
     Tables,
 )
-from perp_pipeline.research.claims.reading import gather, row_part
+from perp_pipeline.research.claims.reading import attempt, gather, row_part
+
+_MEANS = {"ma3": "mean of a day", "ma21": "mean of 7 days", "ma90": "mean of 30 days"}
+_TARGETS = {
+    "mean_1d": "for the next day",
+    "mean_7d": "for the next 7 days",
+    "mean_30d": "for the next 30 days",
+}
+_AS_IT_IS = "forecasts taken as they are, not fitted"
 
 
-def _race(tables: Tables, predictor: str, period: str, expected: Expected | None) -> Part:
-    return row_part(
-        tables,
-        "out_predictor_race",
-        f"out-of-sample R2 of {predictor}",
-        "1",
-        expected,
-        venue="binance",
-        symbol="BTCUSDT",
-        target="next",
-        predictor=predictor,
-        scheme="expanding",
-        period=period,
-    )
+def _race(
+    tables: Tables,
+    label: str,
+    predictor: str,
+    period: str,
+    expected: Expected | None = None,
+    *,
+    target: str = "next",
+    scheme: str = "expanding",
+) -> Part:
+    """A row of the race of Binance BTCUSDT.
+
+    The public premium index may not reach back to the essay's window: then all of it.
+    """
+
+    def row(asked: str) -> Part:
+        return row_part(
+            tables,
+            "out_predictor_race",
+            label,
+            "1",
+            expected,
+            venue="binance",
+            symbol="BTCUSDT",
+            target=target,
+            predictor=predictor,
+            scheme=scheme,
+            period=asked,
+        )
+
+    try:
+        return row(period)
+    except MissingData:
+        if "premium" not in predictor:
+            raise
+        return replace(row("all"), period="all")
+
+
+def _with(part: Part, *others: Callable[[], Part]) -> Part:
+    """The part with those of its variants that the table has."""
+    return replace(part, variants=tuple(attempt(*others)[0]))
 
 
 def moving_average_wins(tables: Tables, period: str) -> Answer:
-    """Squared error of the nine-payment average against that of the current premium, out of sample.
+    """Squared errors of the mean rate of the last three days against those of the current premium.
 
-    Next payment of Binance BTCUSDT, expanding least squares, out_predictor_race. Judged: the moving average
-    beats the premium through the venue's formula, over all premiums there are where none are in the window.
-    Shown: each against no-change; Diebold-Mariano statistics are in the table.
+    Out of sample, next payment of Binance BTCUSDT, expanding least squares; the number is one less the ratio
+    of the errors, its interval the Diebold-Mariano test's (out_predictor_race). "Not the current perp/spot
+    price ratio but a moving average of the funding rate" is read as: at any moment of a window the moving
+    average forecasts its payment better than the premium known then, and better than the last rate as it is.
+    Judged at the window's start, when a rate has just been announced, against the premium of the moment; in
+    its middle and in its last hour, four hours and one before the payment, against the window's premium so
+    far through the venue's formula, which is the rate that the venue displays; and against no change. The
+    claim holds if all do. Variants: means of other lengths, targets of a day to 30 days, other hours, the
+    premium through the formula at the start, the premium of the moment later, forecasts that are not fitted.
     """
 
-    def against_premium() -> Part:
-        try:
-            return _race(tables, "ma9_vs_premium_formula", period, POSITIVE)
-        except MissingData:
-            # The public premium index may not reach back to the essay's window: then all of it is judged.
-            known = _race(tables, "ma9_vs_premium_formula", "all", POSITIVE)
-            return replace(known, label=f"{known.label}, since premiums are known", period="all")
+    def start() -> Part:
+        words = "mean of 3 days against the premium of the moment, at the window's start"
+        name = "premium_instant"
+        return _with(
+            _race(tables, words, f"ma9_vs_{name}", period, POSITIVE),
+            *(lambda m=m, w=w: _race(tables, w, f"{m}_vs_{name}", period) for m, w in _MEANS.items()),
+            *(
+                lambda t=t, w=w: _race(tables, w, f"ma9_vs_{name}", period, target=t)
+                for t, w in _TARGETS.items()
+            ),
+            lambda: _race(tables, "premium through the formula", "ma9_vs_premium_formula", period),
+            lambda: _race(tables, _AS_IT_IS, "ma9_vs_premium_formula", period, scheme="direct"),
+        )
 
+    def inside(left: int, when: str, hours: tuple[int, ...]) -> Part:
+        words = f"against the premium so far in the window, {when}"
+        name = f"ma9_vs_premium_window_{left}h_left"
+        return _with(
+            _race(tables, words, name, period, POSITIVE),
+            *(
+                lambda h=h: _race(tables, f"{h} hours before it", f"ma9_vs_premium_window_{h}h_left", period)
+                for h in hours
+            ),
+            *(
+                lambda m=m, w=w: _race(tables, w, f"{m}_vs_premium_window_{left}h_left", period)
+                for m, w in _MEANS.items()
+            ),
+            lambda: _race(tables, "premium of the moment", f"ma9_vs_premium_instant_{left}h_left", period),
+            lambda: _race(tables, _AS_IT_IS, name, period, scheme="direct"),
+        )
+
+    def no_change() -> Part:
+        return _with(
+            _race(tables, "mean of 3 days against no change", "ma9", period, POSITIVE),
+            *(lambda m=m, w=w: _race(tables, w, m, period) for m, w in _MEANS.items()),
+            *(lambda t=t, w=w: _race(tables, w, "ma9", period, target=t) for t, w in _TARGETS.items()),
+            lambda: _race(tables, _AS_IT_IS, "ma9", period, scheme="direct"),
+        )
+
+    shown = {
+        "last": "last rate, fitted, against no change",
+        "premium_instant": "premium of the moment, at the start, against no change",
+        "premium_window_4h_left": "premium so far, 4 hours before, against no change",
+        "premium_window_1h_left": "premium so far, 1 hour before, against no change",
+    }
     return gather(
-        against_premium,
-        lambda: _race(tables, "ma9", period, None),
-        lambda: _race(tables, "premium_instant", period, None),
-        lambda: _race(tables, "premium_formula", period, None),
+        start,
+        lambda: inside(4, "4 hours before the payment", (7, 6, 5, 3, 2)),
+        lambda: inside(1, "1 hour before the payment", ()),
+        no_change,
+        *(lambda p=p, w=w: _race(tables, w, p, period) for p, w in shown.items()),
+        note="Numbers: one less the ratio of squared errors out of sample; above zero, the first is better.",
     )
 
 
 def premium_of_the_trade(tables: Tables, period: str) -> Answer:
-    """Share of the variance of Binance BTCUSDT's rates that one hour's premium explains through the venue's
-    map, four hours before the payment (out_premium_precision, share_explained_instant_4h_left).
+    """Weight in a rate of the premium of one hour: the one that ends four hours before the payment.
 
-    Published: it may not enter, so that the share is zero or below. Shown: the premium at the payment, and
-    the average of the window so far, which is what the venue's rule takes.
+    Binance BTC, out_premium_precision, weight_4_of_8.
+
+    By regression, off the flat zone, of the premium that the published rate implies on the premiums of the
+    window's eight hours. "May not enter" is read as a weight of zero or below. Variants: the other hours.
+    Beside it: the weight by the venue's rule, (2 k - 1) / 64 for hour k of eight, and the share of the rate's
+    variance that the premium of the moment, or that of the window so far, explains before the payment.
     """
 
-    def explained(quantity: str, expected: Expected | None) -> Part:
+    def found(label: str, quantity: str, expected: Expected | None = None) -> Part:
         return row_part(
             tables,
             "out_premium_precision",
-            quantity.replace("_", " "),
+            label,
             "share",
             expected,
             venue="binance",
@@ -79,13 +164,26 @@ def premium_of_the_trade(tables: Tables, period: str) -> Answer:
             period=period,
         )
 
+    def weight() -> Part:
+        return _with(
+            found("weight of the window's fourth hour", "weight_4_of_8", NEGATIVE),
+            *(lambda k=k: found(f"hour {k}", f"weight_{k}_of_8") for k in (1, 2, 3, 5, 6, 7, 8)),
+        )
+
+    by_rule = 100 * float(bar_weights(8, 1.0)[3])
+    moment, so_far = "premium of the moment", "premium so far in the window"
     return gather(
-        lambda: explained("share_explained_instant_4h_left", NEGATIVE),
-        lambda: explained("share_explained_instant_0h_left", None),
-        lambda: explained("share_explained_4h_left", None),
-        lambda: explained("share_explained_1h_left", None),
-        lambda: explained("share_explained_0h_left", None),
-        note="A trade's premium enters through the window's average, as one of many samples.",
+        weight,
+        lambda: found(f"share explained 4 hours before, {moment}", "share_explained_instant_4h_left"),
+        lambda: found(f"at the payment, {moment}", "share_explained_instant_0h_left"),
+        lambda: found(f"4 hours before, {so_far}", "share_explained_4h_left"),
+        lambda: found(f"1 hour before, {so_far}", "share_explained_1h_left"),
+        lambda: found(f"at the payment, {so_far}", "share_explained_0h_left"),
+        note=(
+            f"The venue's rule gives that hour {by_rule:.1f} %: a trade's premium enters through the "
+            "window's average, as one of many samples. Means of two samples stand for an hour, so that "
+            "neighbours share what is one's."
+        ),
     )
 
 

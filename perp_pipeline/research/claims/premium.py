@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 
 from perp_pipeline.research.claims.model import Answer, Claim, Expected, Part, Tables, value
-from perp_pipeline.research.claims.reading import gather, row_part, sum_part
+from perp_pipeline.research.claims.reading import attempt, gather, row_part, sum_part
 from perp_pipeline.theory.funding_map import (
     BINANCE,
     BITMEX,
@@ -74,31 +75,48 @@ def eleven_points_more(tables: Tables, period: str) -> Answer:
 
 
 def flat_zone_and_caps(tables: Tables, period: str) -> Answer:
-    """Clamp and interest of Binance's map, fitted to premiums and rates of BTC (out_premium_precision).
+    """Clamp, interest and slope of Binance's map, fitted to premiums and rates of BTC.
 
-    Compared with the venue's published 0.05 % and 0.01 % per 8 hours. Shown: the slope beyond the flat zone,
-    the share of windows inside it, and the cap, where several rates reached it.
+    From out_premium_precision. Compared with the venue's published 0.05 % and 0.01 % per 8 hours and, beyond
+    the flat zone, a point of rate for a point of premium. Variants: ETH, and BTC on Hyperliquid since its
+    clamp is the same. Shown: the share of windows inside the zone, and the cap, where several rates reached
+    it.
     """
 
-    def fitted(quantity: str, unit: str, expected: Expected | None) -> Part:
+    def fitted(
+        label: str,
+        quantity: str,
+        unit: str,
+        expected: Expected | None = None,
+        venue: str = "binance",
+        base: str = "BTC",
+    ) -> Part:
         return row_part(
             tables,
             "out_premium_precision",
-            f"fitted {quantity}",
+            label,
             unit,
             expected,
-            venue="binance",
-            base="BTC",
+            venue=venue,
+            base=base,
             quantity=quantity,
             period=period,
         )
 
+    def judged(quantity: str, unit: str, expected: Expected) -> Part:
+        since = f"{quantity}_since_2024-01-01"
+        others, _ = attempt(
+            lambda: fitted("Binance ETH", quantity, unit, base="ETH"),
+            lambda: fitted("Hyperliquid BTC", since, unit, venue="hyperliquid"),
+        )
+        return replace(fitted(f"fitted {quantity}", quantity, unit, expected), variants=tuple(others))
+
     return gather(
-        lambda: fitted("clamp", "fraction per 8 h", value(BINANCE.clamp)),
-        lambda: fitted("interest", "fraction per 8 h", value(BINANCE.interest)),
-        lambda: fitted("slope", "1", None),
-        lambda: fitted("share_inside_zone", "share", None),
-        lambda: fitted("cap", "fraction per 8 h", None),
+        lambda: judged("clamp", "fraction per 8 h", value(BINANCE.clamp)),
+        lambda: judged("interest", "fraction per 8 h", value(BINANCE.interest)),
+        lambda: judged("slope", "1", value(1.0)),
+        lambda: fitted("share of windows inside the flat zone", "share_inside_zone", "share"),
+        lambda: fitted("fitted cap", "cap", "fraction per 8 h"),
     )
 
 
