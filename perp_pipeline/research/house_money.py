@@ -19,10 +19,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from perp_pipeline.research.buckets import bucket_mean, decile_means
 from perp_pipeline.research.daily import accrual_funding, by_period, midnight_prices
-from perp_pipeline.research.lead_lag import bucket_mean, deciles
 from perp_pipeline.research.series import utc
-from perp_pipeline.research.statistics import Estimate, hac_influence, hac_mean, persistent_lags
+from perp_pipeline.research.shares import hac_share
+from perp_pipeline.research.statistics import hac_mean, persistent_lags
 from perp_pipeline.theory.funding_map import annual_from_8h
 
 PAST_DAYS = (7, 30, 90)
@@ -109,7 +110,7 @@ def _buckets(frame: pd.DataFrame) -> Iterator[dict[str, Any]]:
     }
     for kind, flags in shares.items():
         share = flags.astype(np.float64)
-        yield window | {"bucket_kind": kind, "bucket": "all"} | vars(hac_mean(share, persistent_lags(share)))
+        yield window | {"bucket_kind": kind, "bucket": "all"} | vars(hac_share(share, persistent_lags(share)))
     for days in PAST_DAYS:
         yield from _deciles(frame, f"past_return_{days}d")
     yield from _drawdowns(frame, f"drawdown_{PEAK_DAYS}d")
@@ -120,26 +121,13 @@ def _deciles(frame: pd.DataFrame, kind: str) -> Iterator[dict[str, Any]]:
     if len(good) < MIN_DAYS:
         return
     rate = good["funding"].to_numpy()
-    bucket = deciles(good[kind].to_numpy())
     lags = persistent_lags(rate)
     about = _window(good) | {"bucket_kind": kind}
-    for decile in range(1, 11):
-        inside = bucket == decile
-        if inside.any():
-            yield about | {"bucket": f"d{decile:02d}"} | vars(bucket_mean(rate, inside, lags))
-    top, bottom = bucket == 10, bucket == 1
-    if top.any() and bottom.any():
-        yield about | {"bucket": "d10_minus_d01"} | vars(_difference(rate, top, bottom, lags))
-
-
-def _difference(rate: Any, top: Any, bottom: Any, lags: int) -> Estimate:
-    """Mean over one set of days less mean over another, with the HAC error over all days."""
-    high, low = float(rate[top].mean()), float(rate[bottom].mean())
-    influence = (
-        np.where(top, rate - high, 0.0) / top.mean() - np.where(bottom, rate - low, 0.0) / bottom.mean()
-    )
-    found = hac_influence(high - low, influence, lags)
-    return Estimate(high - low, found.se, found.ci_low, found.ci_high, int(top.sum() + bottom.sum()), lags)
+    means = decile_means(rate, good[kind].to_numpy())
+    for decile, mean in means.items():
+        yield about | {"bucket": f"d{decile:02d}"} | vars(mean.estimate(lags))
+    if 1 in means and 10 in means:
+        yield about | {"bucket": "d10_minus_d01"} | vars((means[10] - means[1]).estimate(lags))
 
 
 def _drawdowns(frame: pd.DataFrame, kind: str) -> Iterator[dict[str, Any]]:
@@ -151,7 +139,7 @@ def _drawdowns(frame: pd.DataFrame, kind: str) -> Iterator[dict[str, Any]]:
     for name, low, high in DRAWDOWNS:
         inside = (depth >= low) & (depth < high)
         if inside.any():
-            found = bucket_mean(rate, inside, lags)
+            found = bucket_mean(rate, inside).estimate(lags)
             yield _window(good) | {"bucket_kind": kind, "bucket": name} | vars(found)
 
 

@@ -25,12 +25,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from perp_pipeline.research.buckets import decile_means
 from perp_pipeline.research.daily import by_period, every_day, funding_by_day_of
 from perp_pipeline.research.regressions import OTHER_LAGS
 from perp_pipeline.research.series import utc
 from perp_pipeline.research.statistics import (
     Array,
-    Estimate,
     correlation_influence,
     hac_influence,
     hac_lags,
@@ -141,12 +141,6 @@ def event_frame(payments: pd.DataFrame, prices: pd.Series) -> pd.DataFrame:
     ).assign(time=payments["announced_at"].array)
 
 
-def deciles(values: Array) -> Array:
-    """Decile 1 to 10 of each value by its middle rank: equal values share one."""
-    ranks = pd.Series(values).rank(method="average").to_numpy(dtype=np.float64)
-    return np.asarray(np.clip(np.ceil(10.0 * (ranks - 0.5) / len(values)), 1, 10))
-
-
 def _daily_frame(payments: pd.DataFrame, prices: pd.Series) -> pd.DataFrame:
     midnight = prices[prices.index == prices.index.normalize()]
     daily = every_day(midnight)
@@ -175,42 +169,21 @@ def _event_rows(frame: pd.DataFrame, others: Sequence[int]) -> Iterator[dict[str
     past = found["past3d"]
     for other in KINDS[1:]:
         found[f"past3d_minus_{other}"] = (past[0] - found[other][0], past[1] - found[other][1])
-    used = dict.fromkeys(found, lags)
-    found["decile_ends"] = ends_influence(good["past3d"].to_numpy(), rate)
-    found["decile_future3d_ends"] = ends_influence(rate, good["future3d"].to_numpy())
-    used |= {"decile_ends": slow, "decile_future3d_ends": lags}
+    more = [lags for lags in others if lags <= n // 3]
     for kind, (value, influence) in found.items():
-        for name, own in _bandwidths(kind, used[kind], [lags for lags in others if lags <= n // 3]):
+        for name, own in _bandwidths(kind, lags, more):
             yield window | {"kind": name, "lag": 0} | vars(hac_influence(value, influence, own))
     tables = {"decile": (good["past3d"].to_numpy(), rate)}
     tables |= {f"decile_{kind}": (rate, good[kind].to_numpy()) for kind in KINDS}
     for kind, (sorted_by, averaged) in tables.items():
-        bucket = deciles(sorted_by)
-        for decile in range(1, 11):
-            inside = bucket == decile
-            if inside.any():
-                yield (
-                    window
-                    | {"kind": kind, "lag": decile}
-                    | vars(bucket_mean(averaged, inside, slow if kind == "decile" else lags))
-                )
-
-
-def ends_influence(sorted_by: Array, averaged: Array) -> tuple[float, Array]:
-    """Mean in the highest decile less the mean in the lowest, and each observation's influence on it.
-
-    Args:
-        sorted_by, averaged: (n,) in time order: deciles are of the first, means of the second.
-    """
-    bucket = deciles(sorted_by)
-    influence = np.zeros(len(averaged))
-    value = 0.0
-    for sign, end in ((1.0, bucket.max()), (-1.0, bucket.min())):
-        inside = bucket == end
-        mean = float(averaged[inside].mean())
-        value += sign * mean
-        influence += sign * np.where(inside, averaged - mean, 0.0) / inside.mean()
-    return value, influence
+        means = decile_means(averaged, sorted_by)
+        used = slow if kind == "decile" else lags
+        for decile, mean in means.items():
+            yield window | {"kind": kind, "lag": decile} | vars(mean.estimate(used))
+        if f"{kind}_ends" in ROBUST:
+            ends = means[max(means)] - means[min(means)]
+            for name, own in _bandwidths(f"{kind}_ends", used, more):
+                yield window | {"kind": name, "lag": 0} | vars(ends.estimate(own))
 
 
 def _others(period: str) -> Sequence[int]:
@@ -223,19 +196,6 @@ def _bandwidths(kind: str, lags: int, others: Sequence[int]) -> Iterator[tuple[s
     yield kind, lags
     if kind in ROBUST:
         yield from ((f"{kind}_lags{other}", other) for other in others)
-
-
-def bucket_mean(values: Array, inside: Array, lags: int) -> Estimate:
-    """Mean over some rows of a series, with the HAC error over all of them; n counts the rows inside.
-
-    Args:
-        values: (n,) in time order.
-        inside: (n,) booleans.
-    """
-    share = float(inside.mean())
-    mean = float(values[inside].mean())
-    found = hac_influence(mean, np.where(inside, values - mean, 0.0) / share, lags)
-    return Estimate(mean, found.se, found.ci_low, found.ci_high, int(inside.sum()), lags)
 
 
 def _xcorr_rows(frame: pd.DataFrame, others: Sequence[int]) -> Iterator[dict[str, Any]]:

@@ -24,7 +24,7 @@ import numpy as np
 import pandas as pd
 
 from perp_pipeline.research.series import utc
-from perp_pipeline.research.statistics import Array, fixed_b_critical, hac_lags, ols_hac
+from perp_pipeline.research.statistics import Array, critical_of, hac_lags, ols_hac
 
 NULL_PERIODS = ("all", "2019-09..2022-06")
 _CHUNK = 100
@@ -113,13 +113,16 @@ def standardised_effects(funding: Array, same: Array, prior: Array, lags: int) -
         same, prior: (n,) regressors.
 
     Returns:
-        effects and t statistics, each (simulations, 3): same day, prior, prior minus same.
+        effects and t statistics, each (simulations, 3): same day, prior, prior minus same. The t are divided
+        by their critical value at 5 %.
     """
     n = funding.shape[1]
     design = np.column_stack([np.ones(n), same, prior])
     bread = np.linalg.inv(design.T @ design)
     contrast = np.array([[0.0, same.std(), 0.0], [0.0, 0.0, prior.std()], [0.0, -same.std(), prior.std()]])
     to_effects = contrast @ bread
+    weights = design @ to_effects.T
+    critical = np.array([critical_of(column, lags) for column in weights.T])
     effects, variances = [], []
     for start in range(0, len(funding), _CHUNK):
         part = funding[start : start + _CHUNK]
@@ -128,7 +131,6 @@ def standardised_effects(funding: Array, same: Array, prior: Array, lags: int) -
         residual = part - moments @ bread @ design.T
         effects.append(moments @ to_effects.T)
         # Bartlett sums as in statistics.bartlett_covariance, for each contrast of the scores.
-        weights = design @ to_effects.T
         found = np.empty((len(part), 3))
         for place in range(3):
             total = np.zeros((len(part), n + 2 * lags + 2))
@@ -138,7 +140,7 @@ def standardised_effects(funding: Array, same: Array, prior: Array, lags: int) -
             found[:, place] = np.einsum("ij,ij->i", windows, windows) / (lags + 1)
         variances.append(found)
     values = np.concatenate(effects)
-    return values, values / np.sqrt(np.concatenate(variances))
+    return values, values / np.sqrt(np.concatenate(variances)) / critical
 
 
 def null_rows(
@@ -180,7 +182,6 @@ def null_rows(
         link = rng.normal(slope.estimate, slope.se, simulations) if linked else np.zeros(simulations)
         drawn = simulate_funding(persistence, np.nan_to_num(same), link, rng)[:, good]
         effects, t = standardised_effects(drawn, same[good], prior[good], lags)
-        critical = fixed_b_critical(lags, int(good.sum()))
         about = window | {
             "spec": f"h{horizon}_accrual_std_{name}",
             "r2": None,
@@ -202,7 +203,7 @@ def null_rows(
                 "t": (float(real[place]) - mean) / sd,
                 "p": float((far.sum() + 1) / (simulations + 1)),
             }
-            size = float((np.abs(t[:, place]) > critical).mean())
+            size = float((np.abs(t[:, place]) > 1.0).mean())
             error = (size * (1 - size) / simulations) ** 0.5
             yield about | {
                 "term": f"size_{term}",

@@ -35,7 +35,7 @@ from perp_pipeline.research.daily import (
 )
 from perp_pipeline.research.persistence_null import NULL_PERIODS, null_rows
 from perp_pipeline.research.series import CME_BASES, utc
-from perp_pipeline.research.statistics import Array, Estimate, OlsFit, fixed_b_p, ols_hac
+from perp_pipeline.research.statistics import Array, Estimate, OlsFit, ols_hac, p_of
 
 HORIZONS = (1, 3, 7, 30, 90)
 HEADLINE_HORIZON = 30
@@ -251,4 +251,4 @@ def _terms(fit: OlsFit, spec: str, standardised: bool) -> Iterator[dict[str, Any
 
 def _row(term: str, found: Estimate) -> dict[str, Any]:
     t = found.estimate / found.se if found.se > 0 else np.nan
-    return {"term": term, **vars(found), "t": t, "p": fixed_b_p(t, found.hac_lags, found.n)}
+    return {"term": term, **vars(found), "t": t, "p": p_of(found)}

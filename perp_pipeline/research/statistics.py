@@ -84,15 +84,15 @@ def _fixed_b(b: float) -> float:
 def weighted_critical(block_weights: Array, block_rows: Array, lags: int) -> float:
     """95 % critical value of a Bartlett t statistic of an estimate that rests on few parts of the sample.
 
-    A slope rests on the days of large returns, a bucket's mean on the visits to the bucket. What counts as the
-    sample is then the effective number of blocks, (sum g)^2 / sum g^2 with g a block's squared weights
+    A slope rests on the days of large returns, a bucket's mean on the visits to the bucket. What counts as
+    the sample is then the effective number of blocks, (sum g)^2 / sum g^2 with g a block's squared weights
     (Carter, Schnepel and Steigerwald 2017, Review of Economics and Statistics 99), and b is one over it. As
-    with few clusters the variance is scaled by G / (G - 1), here against that of equal weights, for
-    which the value is :func:`fixed_b_critical`. tests/unit/test_recovery.py measures what it gains.
+    with few clusters the variance is scaled by G / (G - 1), here against that of equal weights, for which
+    the value is :func:`fixed_b_critical`. docs/adr has what it gains.
 
     Args:
-        block_weights: sums over successive blocks of ``lags`` + 1 rows (the last may be shorter) of the squared
-            weights of the rows in the estimate.
+        block_weights: sums over successive blocks of ``lags`` + 1 rows (the last may be shorter) of the
+            squared weights of the rows in the estimate.
         block_rows: rows of each block.
         lags: Bartlett lags.
     """
@@ -106,8 +106,13 @@ def weighted_critical(block_weights: Array, block_rows: Array, lags: int) -> flo
     return _fixed_b(b) * math.sqrt(max(1.0, (1.0 - equal) / (1.0 - b)))
 
 
+def critical_of(weights: Array, lags: int) -> float:
+    """:func:`weighted_critical` from the weight of each row."""
+    return weighted_critical(_blocks(weights**2, lags), _blocks(np.ones(len(weights)), lags), lags)
+
+
 _LARGEST_B = 0.95
-"""All the weight in one block: there is nothing to tell the error from, and the interval is made very wide."""
+"""All the weight in one block: there is nothing to tell the error from, and the interval is very wide."""
 
 
 def _blocks(values: Array, lags: int) -> Array:
@@ -174,9 +179,7 @@ def hac_influence(
         return Estimate(value, math.nan, math.nan, math.nan, n, 0)
     used = hac_lags(n) if lags is None else lags
     se = math.sqrt(max(0.0, bartlett_variance(influence, used)) / n)
-    critical = fixed_b_critical(used, n)
-    if weights is not None:
-        critical = weighted_critical(_blocks(weights**2, used), _blocks(np.ones(n), used), used)
+    critical = fixed_b_critical(used, n) if weights is None else critical_of(weights, used)
     reach = critical * se
     return Estimate(value, se, value - reach, value + reach, n, used)
 
@@ -291,8 +294,8 @@ class OlsFit:
         params, cov: coefficients (k,) and their HAC covariance (k, k).
         r2: share of variance explained.
         n, lags: observations and Bartlett lags.
-        loadings: (blocks, k, k) sums, over blocks of ``lags`` + 1 rows, of the products of the rows' weights in
-            the coefficients.
+        loadings: (blocks, k, k) sums, over blocks of ``lags`` + 1 rows, of the products of the rows' weights
+            in the coefficients.
     """
 
     names: tuple[str, ...]

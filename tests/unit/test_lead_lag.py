@@ -8,10 +8,8 @@ import pytest
 from research_frames import ar1, failed_checks, payments, spot_1h
 
 from perp_pipeline.contracts.research import OUT_LEAD_LAG
+from perp_pipeline.research.buckets import bucket_mean, decile_means, deciles
 from perp_pipeline.research.lead_lag import (
-    bucket_mean,
-    deciles,
-    ends_influence,
     event_frame,
     hourly_prices,
     out_lead_lag,
@@ -95,7 +93,7 @@ def test_equal_rates_share_a_decile() -> None:
 
 def test_a_bucket_of_everything_is_the_mean() -> None:
     values = ar1(200, 0.5, np.random.default_rng(0))
-    assert bucket_mean(values, np.ones(200, dtype=bool), 20) == hac_mean(values, 20)
+    assert bucket_mean(values, np.ones(200, dtype=bool)).estimate(20) == hac_mean(values, 20)
 
 
 def test_bases_without_prices_are_left_out() -> None:
@@ -123,11 +121,11 @@ def test_the_ends_of_a_decile_table_by_hand() -> None:
     rng = np.random.default_rng(4)
     rate = rng.normal(size=400)
     after = 0.3 * rate + rng.normal(size=400)
-    value, influence = ends_influence(rate, after)
+    means = decile_means(after, rate)
+    ends = means[10] - means[1]
     order = np.argsort(rate)
     low, high = order[:40], order[-40:]
-    assert value == pytest.approx(after[high].mean() - after[low].mean())
+    assert ends.value == pytest.approx(after[high].mean() - after[low].mean())
     by_hand = np.zeros(400)
-    by_hand[high] = 10.0 * (after[high] - after[high].mean())
-    by_hand[low] = -10.0 * (after[low] - after[low].mean())
-    np.testing.assert_allclose(influence, by_hand)
+    by_hand[high], by_hand[low] = 10.0, -10.0
+    np.testing.assert_allclose(ends.weights, by_hand)

@@ -18,7 +18,7 @@ from research_frames import (
 from perp_pipeline.contracts.research import OUT_REGRESSIONS
 from perp_pipeline.research.daily import funding_by_day_of, main_symbols
 from perp_pipeline.research.regressions import daily_frame, out_regressions, settle_frame
-from perp_pipeline.research.statistics import fixed_b_p, hac_lags
+from perp_pipeline.research.statistics import Estimate, hac_lags, p_of
 
 
 def market(days: int, seed: int, same: float = 0.5, prior: float = 0.3, phi: float = 0.5) -> dict:
@@ -142,7 +142,9 @@ def test_standardised_rows_are_the_regression_of_standardised_series(
     wald = theirs.wald_test([[0, -1, 1, 0]], use_f=False, scalar=True)
     contrast = term(fitted, "h30_accrual_lagged_std", "prior_minus_same")
     assert contrast["t"] ** 2 == pytest.approx(float(wald.statistic), rel=1e-8)
-    assert contrast["p"] == pytest.approx(fixed_b_p(contrast["t"], hac_lags(len(z)), len(z)))
+    fields = ["estimate", "se", "ci_low", "ci_high", "n", "hac_lags"]
+    assert contrast["p"] == pytest.approx(p_of(Estimate(**contrast[fields])))
+    assert (contrast["p"] < 0.05) == (contrast["ci_low"] > 0 or contrast["ci_high"] < 0)
 
 
 def test_the_table_keeps_its_contract(fitted: pd.DataFrame) -> None:

@@ -10,6 +10,7 @@ import pytest
 from perp_pipeline.research.statistics import (
     bartlett_covariance,
     bartlett_variance,
+    critical_of,
     fixed_b_critical,
     fixed_b_p,
     hac_correlation,
@@ -17,6 +18,7 @@ from perp_pipeline.research.statistics import (
     hac_mean,
     hac_ratio,
     ols_hac,
+    p_of,
 )
 
 
@@ -129,3 +131,32 @@ def test_intervals_of_a_persistent_mean_cover() -> None:
         found = hac_mean(ar1(1500, 0.9, seed))
         covered += found.ci_low <= 0.0 <= found.ci_high
     assert covered >= 360
+
+
+def test_equal_weights_have_the_plain_critical_value_and_few_visits_a_larger_one() -> None:
+    assert critical_of(np.ones(1000), 44) == pytest.approx(fixed_b_critical(44, 1000))
+    alternating = np.where(np.arange(1000) % 2, 1.0, -1.0)
+    assert critical_of(alternating, 44) == pytest.approx(fixed_b_critical(44, 1000), rel=1e-3)
+    once, thrice = np.zeros(1000), np.zeros(1000)
+    once[100:130] = 1.0
+    for start in (100, 500, 900):
+        thrice[start : start + 30] = 1.0
+    assert fixed_b_critical(44, 1000) < critical_of(thrice, 44) < critical_of(once, 44)
+    # Three visits count as a sample of three blocks.
+    b = 1 / 3 * (45 / 1000) / (sum(size**2 for size in [45] * 22 + [10]) / 1000**2)
+    wide = fixed_b_critical(round(1000 * b) - 1, 1000) * math.sqrt((1 - 0.045) / (1 - b))
+    assert critical_of(thrice, 44) == pytest.approx(wide, rel=2e-3)
+
+
+def test_a_slope_that_hangs_on_few_days_has_a_wider_interval() -> None:
+    rng = np.random.default_rng(5)
+    calm = rng.normal(size=900)
+    burst = 0.01 * calm
+    burst[400:420] = 1.0 + rng.normal(size=20)
+    for x, wider in ((calm, False), (burst, True)):
+        found = ols_hac(rng.normal(size=900), {"x": x}, 30)[0].combine([0, 1])
+        critical = (found.ci_high - found.estimate) / found.se
+        assert (critical > 1.5 * fixed_b_critical(30, 900)) == wider
+        assert p_of(found) == pytest.approx(
+            math.erfc(abs(found.estimate / found.se) * 1.959964 / critical / math.sqrt(2)), rel=1e-9
+        )

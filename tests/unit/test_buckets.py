@@ -1,0 +1,59 @@
+"""Means over buckets: by hand, against refitting, and the edges of deciles."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from research_frames import ar1
+
+from perp_pipeline.research.buckets import bucket_mean, decile_means
+
+
+def test_influence_of_a_decile_is_what_leaving_a_row_out_changes() -> None:
+    """Jackknife: (n - 1)(T - T without row i) is the influence of row i, edges and all, on average."""
+    rng = np.random.default_rng(0)
+    n = 2000
+    z = rng.normal(size=n)
+    y = z + 0.5 * rng.normal(size=n)
+    found = decile_means(y, z)
+    again = np.array([[m.value for m in resampled(y, z, rng).values()] for _ in range(400)])
+    for decile in (1, 4, 10):
+        error = float(np.sqrt((found[decile].influence ** 2).mean() / n))
+        assert again[:, decile - 1].std() == pytest.approx(error, rel=0.12)
+    # Without the edges the error of the lowest decile would be far too small.
+    fixed = bucket_mean(y, z <= np.sort(z)[n // 10 - 1]).influence
+    assert float(np.sqrt((fixed**2).mean() / n)) < 0.85 * again[:, 0].std()
+
+
+def resampled(y: np.ndarray, z: np.ndarray, rng: np.random.Generator) -> dict:
+    rows = rng.integers(0, len(y), len(y))
+    # A little noise keeps repeated rows from being ties.
+    return decile_means(y[rows], z[rows] + 1e-9 * rng.normal(size=len(y)))
+
+
+def test_influences_have_mean_zero_and_weights_mean_one() -> None:
+    rng = np.random.default_rng(1)
+    for mean in decile_means(ar1(500, 0.9, rng), ar1(500, 0.9, rng)).values():
+        assert abs(mean.influence.mean()) < 1e-12
+        assert mean.weights.mean() == pytest.approx(1.0)
+
+
+def test_an_edge_inside_equal_values_does_not_move() -> None:
+    """Half of the rows share a value: the deciles beside them are fixed sets, those further up are not."""
+    rng = np.random.default_rng(2)
+    z = np.maximum(rng.normal(size=1000), 0.0)
+    y = z + rng.normal(size=1000)
+    found = decile_means(y, z)
+    assert sorted(found) == [3, 6, 7, 8, 9, 10] or len(found) in (6, 7)
+    tied = found[min(found)]
+    assert tied.n == int((z == 0).sum())
+    assert tied.influence == pytest.approx(bucket_mean(y, z == 0).influence)
+
+
+def test_a_difference_adds_up() -> None:
+    rng = np.random.default_rng(3)
+    means = decile_means(ar1(400, 0.5, rng), rng.normal(size=400))
+    gap = means[10] - means[1]
+    assert gap.value == pytest.approx(means[10].value - means[1].value)
+    assert gap.n == 80
+    assert gap.estimate(30).estimate == gap.value
