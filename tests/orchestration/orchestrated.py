@@ -33,7 +33,7 @@ class SimulatedPipeline(Pipeline):
 
     @contextmanager
     def session(self) -> Iterator[Context]:
-        market = open_market(7, MONTHS)
+        market = open_market(7, MONTHS, NOW)
         with open_session(
             self.settings(),
             transport=market.transport,

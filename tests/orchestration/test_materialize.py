@@ -8,7 +8,7 @@ from pathlib import Path
 import dagster as dg
 import pandas as pd
 import pytest
-from orchestrated import FUNDING, Launch, SimulatedPipeline, Spoil
+from orchestrated import FUNDING, NOW, Launch, SimulatedPipeline, Spoil
 
 from perp_pipeline import contracts
 from perp_pipeline.lake import Lake
@@ -59,6 +59,15 @@ def test_a_partition_shows_its_checks_rows_preview_and_plot(launch: Launch, lake
             and len(preview) < 1000
         )
         assert str(event.metadata["plot"].value).startswith("![")
+
+
+def test_the_open_month_has_prices_up_to_the_hour(launch: Launch, lake: Path) -> None:
+    """Returns are not a month behind funding."""
+    raw = ["raw/binance_spot_1h", "raw/cdd_candles", "raw/spot_candles"]
+    assert launch([*raw, "core/spot_1h", "core/returns_8h"], "2021-02", "2021-03").success
+    returns = Lake.at(str(lake)).frame(contracts.get("core_returns_8h"))
+    assert returns["window_end"].max() == pd.Timestamp(NOW)
+    assert returns.groupby("base").size().nunique() == 1
 
 
 def test_the_same_partition_again_changes_no_byte(launch: Launch, lake: Path) -> None:
