@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import uuid
 import warnings
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from functools import cache
 from typing import Any
 
@@ -82,12 +82,13 @@ def expectation_specs(contract: Contract) -> Iterator[tuple[str, dict[str, Any],
         yield kind, arguments, meta | {"remedy": check.remedy, "severity": str(check.severity)}
 
 
-def suite(contract: Contract) -> Any:
-    """The contract's ``ExpectationSuite``."""
+def suite(contract: Contract, only: Collection[str] | None = None) -> Any:
+    """The contract's ``ExpectationSuite``, or the part of it with these names."""
     gx = _great_expectations()
     expectations = [
         getattr(gx.expectations, kind)(**arguments, meta=meta)
         for kind, arguments, meta in expectation_specs(contract)
+        if only is None or meta["name"] in only
     ]
     return gx.ExpectationSuite(name=contract.name, expectations=expectations)
 
@@ -105,9 +106,8 @@ def audit(contract: Contract, table: pa.Table) -> list[CheckResult]:
     """
     gx = _great_expectations()
     frame = to_frame(table)
-    outcome = _validate(contract, _judged(contract, frame))
     results = {}
-    for item in outcome.results:
+    for item in _validate(contract, _judged(contract, frame)):
         config = item.expectation_config
         if item.exception_info and item.exception_info.get("raised_exception"):
             raise gx.exceptions.GreatExpectationsError(
@@ -125,19 +125,27 @@ def _judged(contract: Contract, frame: pd.DataFrame) -> pd.DataFrame:
     return frame[[name for name in frame.columns if name in named]].assign(**verdicts)
 
 
-def _validate(contract: Contract, judged: pd.DataFrame) -> Any:
-    """The suite's results. The frame is empty afterwards: the library keeps every frame that it has seen."""
+def _validate(contract: Contract, judged: pd.DataFrame) -> list[Any]:
+    """The library's results, with the failing rows of those that failed.
+
+    Most expectations hold, and naming rows takes as long as judging them: only what failed is judged again,
+    for its rows. The frame is empty afterwards: the library keeps every frame that it has seen.
+    """
     asset = _data_source().add_dataframe_asset(f"{contract.name}-{uuid.uuid4().hex}")
     batch = asset.add_batch_definition_whole_dataframe("whole").get_batch({"dataframe": judged})
     with warnings.catch_warnings():
         # The library calls pandas in ways that pandas has deprecated; nothing here can mend that.
         warnings.simplefilter("ignore", category=DeprecationWarning)
         warnings.simplefilter("ignore", category=FutureWarning)
-        outcome = batch.validate(suite(contract), result_format={"result_format": "COMPLETE"})
+        results = batch.validate(suite(contract), result_format="BOOLEAN_ONLY").results
+        failed = {item.expectation_config.meta["name"] for item in results if not item.success}
+        if failed:
+            results = [item for item in results if item.success]
+            results += batch.validate(suite(contract, failed), result_format="COMPLETE").results
     _data_source().delete_asset(asset.name)
     for name in list(judged):
         del judged[name]
-    return outcome
+    return list(results)
 
 
 def _result(contract: Contract, frame: pd.DataFrame, config: Any, item: Any) -> CheckResult:
