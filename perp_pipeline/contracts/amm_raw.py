@@ -17,7 +17,7 @@ TIME = Column(
     "block time: exact at day borders and where the node sends it, else interpolated inside the hour",
 )
 TX = Column("tx_hash", "string", "transaction")
-_URL = Column("source_url", "string", "where the row came from (a node's address without its key)")
+_URL = Column("source_url", "string", "where the row came from; rpc://{chain}/ stands for a node's address")
 _SHA = Column("download_sha256", "string", "digest of the body it came from")
 PARTS = ("chain", "pool")
 
@@ -29,8 +29,8 @@ def _topic(place: int) -> Column:
 RAW_ETH_LOGS = Contract(
     name="raw_eth_logs",
     doc=(
-        "Logs of the followed pools as the node sent them (eth_getLogs): swaps, mints, burns, collects, "
-        "fee switches."
+        "Logs of the followed pools as a node sent them (eth_getLogs), or HyperSync: swaps, mints, burns, "
+        "collects, fee switches."
     ),
     grain="one log",
     key=("chain", "pool", "block_number", "log_index"),
@@ -41,7 +41,7 @@ RAW_ETH_LOGS = Contract(
         BLOCK,
         LOG,
         TIME,
-        Column("time_exact", "bool", "the node sent the block's time with the log"),
+        Column("time_exact", "bool", "the block's time came with the log"),
         Column("tx_index", "int64", "place of the transaction in the block", low=0),
         TX,
         *(_topic(place) for place in range(4)),

@@ -47,6 +47,7 @@ _log = logging.getLogger(__name__)
 
 SETTING = "PERP_GRAPH_KEY"
 """Environment variable that holds the key; only where it is set is the subgraph asked."""
+HOST = "gateway.thegraph.com"
 FIRST = 1000
 """Rows of a page, the most that is answered."""
 _SETTLED = timedelta(hours=1)
@@ -84,7 +85,9 @@ class SubgraphSwaps:
         Raises:
             SourceError: no usable answer came; nothing of the failing day is kept.
         """
-        for pool in self.pools if self.key else ():
+        # offline, what is stored serves without the key that it was asked with
+        asked = self.key or (http.offline and http.store.holds(HOST))
+        for pool in self.pools if asked else ():
             place = self.chains[pool.chain].subgraph
             if not place or pool.protocol != "uniswap_v3":
                 continue
@@ -109,7 +112,7 @@ class _Graph:
 
     @property
     def url(self) -> str:
-        return f"https://gateway.thegraph.com/api/subgraphs/id/{self.place}"
+        return f"https://{HOST}/api/subgraphs/id/{self.place}"
 
     def settled(self) -> datetime:
         """The moment up to which the subgraph's days are final."""

@@ -166,6 +166,8 @@ def test_pages_end_where_the_day_does(tmp_path: Path, count: int) -> None:
     again = list(_dataset().fetch(http, Span.parse("2024-01", "2024-01"), NOW))
     assert sum(map(len, again)) == count
     assert len(gateway.queries) == asked + 1  # the head
+    offline = list(_dataset("").fetch(client(tmp_path, offline=True), Span.parse("2024-01", "2024-01"), NOW))
+    assert sum(map(len, offline)) == count
 
 
 def test_days_that_the_subgraph_has_not_reached_wait(tmp_path: Path) -> None:
