@@ -48,6 +48,7 @@ from perp_pipeline.research.premium_windows import (
 from perp_pipeline.research.series import utc
 from perp_pipeline.research.shares import hac_explained
 from perp_pipeline.research.statistics import Array, Estimate, hac_influence, hac_ratio, ols_hac
+from perp_pipeline.research.trade_prints import trade_rows
 from perp_pipeline.theory.funding_map import FundingMap
 
 FEE = 0.002
@@ -81,6 +82,7 @@ def out_premium_precision(
     core_premium: pd.DataFrame,
     core_funding_payments: pd.DataFrame,
     raw_binance_premium: pd.DataFrame,
+    raw_trades: pd.DataFrame | None = None,
     periods: Iterable[str] = (),
 ) -> pd.DataFrame:
     """Precision of premiums and the fitted map, by venue, base and period; see the contract.
@@ -88,8 +90,10 @@ def out_premium_precision(
     A venue and base are represented by the contract with most windows.
 
     Args:
+        raw_trades: single trades of venues that a file was declared of.
         periods: periods wanted beside the standard ones.
     """
+    extra = tuple(periods)
     longest: dict[tuple[str, str], Windows] = {}
     for windows in premium_windows(core_premium, core_funding_payments, raw_binance_premium):
         key = windows.venue, windows.base
@@ -97,7 +101,7 @@ def out_premium_precision(
             longest[key] = windows
     rows: list[dict[str, Any]] = []
     for windows in longest.values():
-        for period, part in windows.periods(periods):
+        for period, part in windows.periods(extra):
             for name, used, found in quantities(part):
                 about = {
                     "venue": part.venue,
@@ -110,6 +114,8 @@ def out_premium_precision(
                     "window_end": utc(used.ends[-1]),
                 }
                 rows.append(about | vars(found))
+    if raw_trades is not None:
+        rows += trade_rows(raw_trades, extra)
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
@@ -144,7 +150,7 @@ def _of_the_premium(windows: Windows) -> Iterator[tuple[str, Estimate]]:
     inside = (np.abs(samples) <= FEE).mean(axis=1)
     yield "share_inside_fee", share_over(windows, inside)
     yield from _independent_windows(windows)
-    yield from _return_to_zone(windows, samples)
+    yield from out_of_the_zone(windows, samples)
     if samples.shape[1] >= 3:
         yield from _errors_of_mean(windows)
 
@@ -194,7 +200,7 @@ def _worth(rho: float, weights: Array) -> float:
     return 1.0 / float(weights @ correlation_matrix(rho, len(weights)) @ weights)
 
 
-def _return_to_zone(windows: Windows, samples: Array) -> Iterator[tuple[str, Estimate]]:
+def out_of_the_zone(windows: Windows, samples: Array) -> Iterator[tuple[str, Estimate]]:
     """Half-life of premiums outside the fee's zone, from p(t + 1) = m + phi (p(t) - m), m the median."""
     step = windows.sampling_hours
     flat = samples.ravel()
