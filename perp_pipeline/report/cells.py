@@ -16,6 +16,7 @@ FORMATS: dict[str, tuple[float, str, str]] = {
     "fraction a day": (100.0, ".3f", " %"),
     "fraction per 8 h": (100.0, ".4f", " %"),
     "fraction": (100.0, ".2f", " %"),
+    "fraction of the index": (100.0, ".4f", " %"),
     "share": (100.0, ".1f", " %"),
     "bp of volume": (1.0, ".2f", " bp"),
     "USD": (1.0, ",.2f", " USD"),

@@ -25,6 +25,15 @@ _LINKS = {
 }
 
 
+_RETURNS = {
+    "past3d": "3 days before",
+    "contemporaneous": "the interval itself",
+    "future3d": "3 days after",
+    "past3d_minus_contemporaneous": "before less during",
+    "past3d_minus_future3d": "before less after",
+}
+
+
 def _own(lead_lag: pd.DataFrame, kind: str, period: str, venue: str, symbol: str) -> pd.DataFrame:
     rows = lead_lag[
         (lead_lag["kind"] == kind)
@@ -41,7 +50,7 @@ def correlogram_figure(lead_lag: pd.DataFrame, *, source: str = "out_lead_lag") 
     Args:
         lead_lag: out_lead_lag.
     """
-    period = best_period(lead_lag)
+    period = best_period(lead_lag, COMPANION_PERIOD)
     panels = []
     rows = lead_lag[lead_lag["kind"] == "xcorr_daily"]
     ticks = [str(lag).replace("-", "−") if lag % 10 == 0 else "" for lag in LAGS]
@@ -81,7 +90,7 @@ def deciles_figure(lead_lag: pd.DataFrame, *, source: str = "out_lead_lag") -> F
     Args:
         lead_lag: out_lead_lag.
     """
-    period = best_period(lead_lag)
+    period = best_period(lead_lag, COMPANION_PERIOD)
     ticks = [str(place) for place in range(1, 11)]
     columns = (
         ("decile", "rate a year"),
@@ -159,7 +168,7 @@ def links_figure(lead_lag: pd.DataFrame, *, source: str = "out_lead_lag") -> Fig
 
 def _say_correlogram(tables: Tables) -> str:
     lead_lag = tables["out_lead_lag"]
-    period = best_period(lead_lag)
+    period = best_period(lead_lag, COMPANION_PERIOD)
     parts = []
     for venue, _, symbol in leading(lead_lag[lead_lag["kind"] == "xcorr_daily"]):
         own = _own(lead_lag, "xcorr_daily", period, venue, symbol)["estimate"]
@@ -175,7 +184,7 @@ def _say_correlogram(tables: Tables) -> str:
 
 def _say_deciles(tables: Tables) -> str:
     lead_lag = tables["out_lead_lag"]
-    period = best_period(lead_lag)
+    period = best_period(lead_lag, COMPANION_PERIOD)
     parts = []
     for venue, _, symbol in leading(lead_lag[lead_lag["kind"] == "decile"]):
         own = _own(lead_lag, "decile", period, venue, symbol)["estimate"]
@@ -198,9 +207,10 @@ def _say_links(tables: Tables) -> str:
 
 def _links(tables: Tables) -> cells.TableView:
     rows = tables["out_lead_lag"]
-    rows = rows[(rows["lag"] == 0) & ~rows["kind"].eq("xcorr_daily")]
+    rows = rows[rows["kind"].isin(list(_RETURNS))]
     shown = rows.assign(
         venue=rows["venue"].map(venue_name),
+        kind=rows["kind"].map(_RETURNS),
         interval=[
             f"{number(low, 3)} to {number(high, 3)}"
             for low, high in zip(rows["ci_low"], rows["ci_high"], strict=True)

@@ -14,6 +14,7 @@ from perp_pipeline.report.intervals import IntervalRow, interval_figure, number
 from perp_pipeline.report.series import BASES, best_period, leading, period_words, venue_name
 from perp_pipeline.report.style import colour
 from perp_pipeline.research.regression_table import RegressionTable, regression_table
+from perp_pipeline.research.words import spec_words
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -23,9 +24,9 @@ VENUES = ("binance", "bitmex", "cme")
 _TERMS = {"same_day": ("same day's return", "ochre"), "prior": ("return of the days before", "purple")}
 _NULLS = {
     "": ("data", "ink"),
-    "_null-fitted": ("null: persistence as fitted", "slate"),
-    "_null-ar99": ("null: AR(1) of 0.99", "slate"),
-    "_null-sameday": ("null: same-day effect alone", "purple"),
+    "_null-fitted": ("as slow as fitted", "slate"),
+    "_null-ar99": ("AR(1) of 0.99", "slate"),
+    "_null-sameday": ("same-day effect alone", "purple"),
 }
 
 
@@ -109,13 +110,12 @@ def null_figure(regressions: pd.DataFrame, *, source: str = "out_regressions") -
                     row = own.loc[key]
                     rows.append(
                         IntervalRow(
-                            f"{words}: {label}" if not ending else f"   {label}",
+                            f"{words}: {label}" if not ending else f"   {label}, p {_p(row['p'])}",
                             row["estimate"],
                             row["ci_low"],
                             row["ci_high"],
                             int(row["n"]),
                             colour(tone),
-                            f"p {_p(row['p'])}" if ending else "",
                         )
                     )
         if rows:
@@ -125,7 +125,8 @@ def null_figure(regressions: pd.DataFrame, *, source: str = "out_regressions") -
         title=f"What persistence of funding alone would give, {period_words(period)}",
         subtitle="Standardised effects. Data: 95 % interval. Nulls: mean and central 95 % of simulations.",
         unit="standard deviations",
-        footer=f"Source: {source}. n: days, or simulated draws; p: place of the data's estimate among them.",
+        footer=f"Source: {source}. Indented: simulated funding. n: days, or draws. p: share of draws as far "
+        "from their mean as the data.",
         column="effect  [95 %]",
         digits=2,
     )
@@ -159,10 +160,15 @@ def _say_null(tables: Tables) -> str:
         & regressions["spec"].str.contains("_null-", regex=False)
     ]
     return "; ".join(
-        f"{venue_name(row['venue'])} {row['base']}, {row['spec'].rpartition('-')[2]}: "
+        f"{venue_name(row['venue'])} {row['base']}, {_null_words(row['spec'])}: "
         f"{number(row['ci_low'], 2)} to {number(row['ci_high'], 2)}, p {_p(row['p'])}"
         for row in rows.to_dict("records")
     )
+
+
+def _null_words(spec: str) -> str:
+    ending = "_null-" + spec.rpartition("_null-")[2]
+    return _NULLS[ending][0] if ending in _NULLS else spec_words(spec)
 
 
 def headline_table(tables: Tables) -> RegressionTable:
@@ -198,7 +204,7 @@ def _effects(tables: Tables) -> cells.TableView:
             for term in ("same_day", "prior", "prior_minus_same")
         ]
         contrast = _p(terms.loc["prior_minus_same", "p"])
-        name = [f"{venue_name(str(venue))} {base}", str(spec).removesuffix("_std")]
+        name = [f"{venue_name(str(venue))} {base}", spec_words(str(spec).replace("_std", "", 1))]
         size = [cells.amount(first["r2"], ""), f"{int(first['n']):,}", str(int(first["hac_lags"]))]
         printed.append([*name, *effects, contrast, *size])
     headings = ["Series", "Specification", "Same day", "Prior days", "Difference", "p", "R2", "Days", "Lags"]

@@ -7,26 +7,14 @@ import re
 import pandas as pd
 
 from perp_pipeline.research.periods import parse_period
+from perp_pipeline.research.words import venue_words
 
 BASES = ("BTC", "ETH")
 ESSAY_PERIOD = "2019-09..2022-06"
 CME_METHOD = "calendar_x12"
 """The essay's own definition of the CME rate: (second / front - 1) * 12."""
 
-VENUE_NAMES = {
-    "binance": "Binance",
-    "bitmex": "BitMEX",
-    "cme": "CME",
-    "okx": "OKX",
-    "dydx": "dYdX",
-    "gmx": "GMX",
-    "htx": "HTX",
-    "ftx": "FTX",
-    "dydx_v3": "dYdX v3",
-    "perpfi": "perp.fi",
-    "gmx_arbitrum": "GMX Arbitrum",
-    "gmx_avalanche": "GMX Avalanche",
-}
+venue_name = venue_words
 METHOD_NAMES = {
     "calendar_x12": "calendar × 12",
     "calendar": "calendar, by days",
@@ -37,11 +25,6 @@ METHOD_NAMES = {
 _VENUE_ORDER = {"binance": 0, "bitmex": 1, "cme": 9}
 _METHOD_ORDER = {method: place for place, method in enumerate(METHOD_NAMES)}
 _QUOTES = re.compile(r"[-_/]?(USDT|USDC|USD|PERP)$")
-
-
-def venue_name(venue: str) -> str:
-    """A venue as people write it."""
-    return VENUE_NAMES.get(venue, venue.replace("_", " ").title())
 
 
 def base_of(symbol: str) -> str:

@@ -9,6 +9,8 @@ from html import escape
 import numpy as np
 import pandas as pd
 
+from perp_pipeline.research.words import alignment_words, venue_words
+
 LABELS = {
     "same_day": "Return, same day",
     "prior": "Return, prior {horizon} days",
@@ -56,7 +58,7 @@ def regression_table(
         ].set_index("term")
         if rows.empty:
             raise KeyError(f"out_regressions has no {spec} of {venue} {base} in {period}")
-        columns[f"({number}) {venue} {base}"] = _column(rows, spec, period, digits)
+        columns[f"({number}) {venue_words(venue)} {base}"] = _column(rows, spec, period, digits)
     foot = ["Specification", "Period", "Observations", "R2", "Newey-West lags"]
     labels = dict.fromkeys(label for cells in columns.values() for label in cells if label not in foot)
     frame = pd.DataFrame(columns, index=[*_paired(labels), *foot]).fillna("")
@@ -79,7 +81,12 @@ def _column(rows: pd.DataFrame, spec: str, period: str, digits: int) -> dict[str
             cells[label + _ERROR] = f"({row['se']:.{digits}f})"
     first = rows.iloc[0]
     r2 = "" if pd.isna(first["r2"]) else f"{first['r2']:.3f}"
-    cells |= {"Specification": spec, "Period": period, "Observations": f"{int(first['n']):,}", "R2": r2}
+    cells |= {
+        "Specification": alignment_words(spec),
+        "Period": period,
+        "Observations": f"{int(first['n']):,}",
+        "R2": r2,
+    }
     return cells | {"Newey-West lags": str(int(first["hac_lags"]))}
 
 

@@ -20,8 +20,8 @@ VENUES: Final = {
     "ftx": "FTX",
     "gemini": "Gemini",
     "gmx": "GMX",
-    "gmx_arbitrum": "GMX on Arbitrum",
-    "gmx_avalanche": "GMX on Avalanche",
+    "gmx_arbitrum": "GMX Arbitrum",
+    "gmx_avalanche": "GMX Avalanche",
     "htx": "HTX",
     "hyperliquid": "Hyperliquid",
     "okx": "OKX",
@@ -52,8 +52,8 @@ _ALIGNMENTS = {
     "accrual": "accrual days",
     "calendar": "days of payment",
     "announced": "days of announcement",
-    "settle-calendar": "at settlement, by calendar days",
-    "settle-calendar_x12": "at settlement, times 12",
+    "settle-calendar": "at settlement by calendar days",
+    "settle-calendar_x12": "at settlement times 12",
 }
 _NULLS = {
     "null-fitted": "simulated, persistence as fitted",
@@ -149,6 +149,12 @@ def spec_words(spec: str) -> str:
         told.insert(0, "given the day before's funding")
     before = "1 day before" if days == 1 else f"{days} days before"
     return ", ".join([before, _ALIGNMENTS.get(rest, rest.replace("_", " ")), *told])
+
+
+def alignment_words(spec: str) -> str:
+    """The days that a specification dates funding by: ``accrual days``, ``at settlement times 12``."""
+    told = spec_words(spec).split(", ")
+    return told[1] if len(told) > 1 else told[0]
 
 
 def key_words(key: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import Any
 
@@ -58,8 +59,9 @@ def regressions() -> pd.DataFrame:
 def lead_lag() -> pd.DataFrame:
     """out_lead_lag: correlations of 0.3 before and 0.0 after; a rate of two points a decile."""
     rows = []
-    for venue, symbol, base in CONTRACTS:
-        about = {"venue": venue, "symbol": symbol, "base": base, "period": PERIOD}
+    periods = (PERIOD, "2019-01..2024-05")
+    for (venue, symbol, base), period in itertools.product(CONTRACTS, periods):
+        about = {"venue": venue, "symbol": symbol, "base": base, "period": period}
         for lag in range(-30, 31):
             rows.append(about | {"kind": "xcorr_daily", "lag": lag} | estimate(0.3 if lag < 0 else 0.0))
         for decile in range(1, 11):
@@ -67,7 +69,6 @@ def lead_lag() -> pd.DataFrame:
             rows.append(about | {"kind": "decile_future3d", "lag": decile} | estimate(0.001))
         for kind, value in (("past3d", 0.31), ("contemporaneous", 0.02), ("future3d", -0.01)):
             rows.append(about | {"kind": kind, "lag": 0} | estimate(value))
-            rows.append(about | {"kind": kind, "lag": 0, "period": "2019-01..2024-05"} | estimate(value))
     return pd.DataFrame(rows)
 
 
