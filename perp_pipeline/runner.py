@@ -29,7 +29,7 @@ from perp_pipeline.quality.results import CheckResult, blocking, merged
 from perp_pipeline.quality.suites import audit, get_ready
 from perp_pipeline.settings import Settings
 from perp_pipeline.sources.errors import SourceError
-from perp_pipeline.steps import DROPPED_COLUMNS, Built, Input, Step
+from perp_pipeline.steps import DROPPED_COLUMNS, PROVENANCE, Built, Input, Step
 
 if TYPE_CHECKING:
     from perp_pipeline.sources.http import Http
@@ -279,11 +279,12 @@ def _reaching_back(step: Step, span: Span, lake: Lake) -> Span:
 def _load(item: Input, span: Span, context: Context) -> pd.DataFrame:
     contract = contracts.get(item.table)
     wanted = None if item.whole or contract.time is None else span.widened(item.before, item.after)
+    columns = [name for name in contract.schema.names if item.provenance or name not in PROVENANCE]
     try:
-        return context.lake.frame(contract, wanted)
+        return context.lake.frame(contract, wanted, columns=columns)
     except TableMissing:
         if item.optional or item.table in context.made or context.lake.partitions(contract):
-            return to_frame(contract.schema.empty_table())
+            return to_frame(contract.schema.empty_table().select(columns))
         raise
 
 
@@ -317,6 +318,7 @@ def _publish(contract: Contract, table: pa.Table, span: Span, context: Context, 
     )
     report.written += commit.written
     report.unchanged += commit.unchanged
+    pa.default_memory_pool().release_unused()
     if bad:
         raise RejectedTable(
             f"{reason}\nKept out (see _quarantine): {', '.join(map(str, sorted(bad))) or 'all'}"

@@ -11,6 +11,9 @@ from perp_pipeline.contracts.model import Contract
 
 DROPPED_COLUMNS = ("table", "key", "reason")
 
+PROVENANCE = ("source_url", "download_sha256")
+"""Where a raw row came from: columns that a step gets only where it asks for them."""
+
 
 @dataclass(frozen=True)
 class Built:
@@ -34,6 +37,7 @@ class Input:
         whole: read the table's whole history, whatever the months.
         optional: a lake without the table gives an empty frame rather than an error.
         beside: it only accompanies the others: without their rows there is nothing to build.
+        provenance: read :data:`PROVENANCE` as well, which are most of a raw table's bytes.
     """
 
     table: str
@@ -42,6 +46,7 @@ class Input:
     whole: bool = False
     optional: bool = False
     beside: bool = False
+    provenance: bool = False
 
 
 @dataclass(frozen=True)

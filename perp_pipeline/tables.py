@@ -40,8 +40,9 @@ FUNDING = (
         core_funding_payments,
         # A payment's interval is read off the spacing to the one before it, a price that stands still off its
         # neighbours on both sides. No venue is needed: before 2019-09 there is one only, and one may refuse.
+        # The address tells a row of the archive from an answer.
         tuple(
-            Input(table, before=1, after=1, optional=True)
+            Input(table, before=1, after=1, optional=True, provenance=True)
             for table in (*contracts.funding_of_venues(), "raw_bitmex_bucketed")
         ),
         parameters=("universe",),
