@@ -197,7 +197,10 @@ def test_archives_and_rest_give_the_same_bars(replay, tmp_path: Path) -> None:  
     assert asked[told].equals(archived[told])
     early = NOW.replace(year=2024, month=3, day=31)
     # The replay answers for the whole of March although the clock stands at the 31st: those are future bars.
-    with http_at(replay.url, tmp_path / "c", now=early) as http, pytest.raises(IncompleteBody, match="future"):
+    with (
+        http_at(replay.url, tmp_path / "c", now=early) as http,
+        pytest.raises(IncompleteBody, match="future"),
+    ):
         download(premium(), http, "2024-03", "2024-03", early)
 
 
