@@ -1,70 +1,53 @@
-"""Exhibits of liquidity providers' profit: by pool and year, by mark, and added up over the days."""
+"""Exhibits of liquidity providers' profit: by pool and year, by mark; and of pool against exchange prices."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from perp_pipeline.report import cells
+from perp_pipeline.report import amm_convexity, cells
+from perp_pipeline.report.amm_convexity import convexity_figure, cumulative_figure
+from perp_pipeline.report.amm_pools import HEADLINE_MARK, dates, judged, pool_label, profit_by_pool, years
 from perp_pipeline.report.exhibit import FigureExhibit, TableExhibit, Tables
 from perp_pipeline.report.grids import Line, Panel, grid_figure
 from perp_pipeline.report.intervals import IntervalRow, interval_figure, number
-from perp_pipeline.report.style import WIDTH, canvas, colour, date_axis, house_style, moved_apart, place
+from perp_pipeline.report.style import colour
+from perp_pipeline.research.amm_profit import MIN_DAYS
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+__all__ = ["FIGURES", "TABLES", "convexity_figure", "cumulative_figure"]
+
 MARKS = ("0", "1min", "5min", "1h", "4h", "1d", "7d")
-HEADLINE_MARK = "1d"
 _BP = "bp of volume"
-_SUMS = {
-    "fees_usd": ("fees", "green"),
-    "convexity_flow_usd": ("convexity, from flows", "vermillion"),
-    "convexity_formula_usd": ("convexity, by formula", "ochre"),
-    "pnl_usd": ("net", "blue"),
+_PROFIT = "out_amm_profit_per_volume"
+_GAP = "out_amm_price_gap"
+_SHARES = {
+    "share_within_fee": ("as quoted", "blue"),
+    "share_within_fee_centred": ("less the month's median gap", "green"),
 }
 
 
-def pool_label(row: dict[Any, Any], fee: str) -> str:
-    """``WBTC-WETH 30 bp, ethereum 0xcbcd``; ``fee`` names the column of the fee in basis points."""
-    return f"{row['token0']}-{row['token1']} {row[fee]:g} bp, {row['chain']} {row['pool'][:6]}"
-
-
-def _pools(profit: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
-    """Rows in dollars by pool, the pools with most volume first."""
-    rows = profit[profit["numeraire"] == "USD"]
-    found = [
-        (pool_label(own.iloc[0].to_dict(), "pool_fee_bp"), own)
-        for _, own in rows.groupby(["chain", "pool"], sort=True)
-    ]
-    return sorted(found, key=lambda item: -item[1]["volume_usd"].max())
-
-
-def _years(rows: pd.DataFrame) -> pd.DataFrame:
-    """Calendar years and all, in that order."""
-    chosen = rows[rows["period"].str.fullmatch(r"\d{4}|all")]
-    return chosen.sort_values("period", kind="stable")
-
-
-def years_figure(profit: pd.DataFrame, *, source: str = "out_amm_profit_per_volume") -> Figure:
+def years_figure(profit: pd.DataFrame, *, source: str = _PROFIT) -> Figure:
     """Profit per volume by pool and calendar year, valued at the day's end.
 
     Args:
         profit: out_amm_profit_per_volume (basis points of volume).
     """
     panels = []
-    for label, own in _pools(profit):
+    for label, own in profit_by_pool(profit):
         rows = [
             IntervalRow(
-                _days(row),
+                dates(row),
                 row["estimate"],
                 row["ci_low"],
                 row["ci_high"],
                 int(row["n"]),
                 colour("ink" if row["period"] == "all" else "blue"),
             )
-            for row in _years(own[own["mark"] == HEADLINE_MARK]).to_dict("records")
+            for row in years(own[own["mark"] == HEADLINE_MARK]).to_dict("records")
         ]
         panels.append((label, rows))
     return interval_figure(
@@ -72,31 +55,22 @@ def years_figure(profit: pd.DataFrame, *, source: str = "out_amm_profit_per_volu
         title="Liquidity providers' profit per volume, by pool and year",
         subtitle="Basis points of volume, valued at the day's end; 95 % interval (bootstrap of day blocks).",
         unit="basis points of volume",
-        footer=f"Source: {source}. n: days with swaps.",
-        digits=2,
+        footer=f"Source: {source}. n: days with swaps; fewer than {MIN_DAYS} give no interval.",
+        digits=1,
         column="bp  [95 % interval]",
     )
 
 
-def _days(row: dict[Any, Any]) -> str:
-    """The year, or the months of it that the lake has."""
-    first, last = (pd.Timestamp(row[end]) for end in ("window_start", "window_end"))
-    if row["period"] != "all" and (last - first).days >= 360:
-        return str(row["period"])
-    ends = f"{first:%Y-%m} to {last:%Y-%m}"
-    return f"all, {ends}" if row["period"] == "all" else ends
-
-
-def marks_figure(profit: pd.DataFrame, *, source: str = "out_amm_profit_per_volume") -> Figure:
+def marks_figure(profit: pd.DataFrame, *, source: str = _PROFIT) -> Figure:
     """Profit per volume by the time at which flows are valued: pool price, and exchange price.
 
     Args:
         profit: out_amm_profit_per_volume (basis points of volume).
     """
     panels = []
-    for label, own in _pools(profit):
-        rows = own[own["period"] == "all"].set_index("mark").reindex(list(MARKS))
-        spread = 1.96 * rows["se_exchange"]
+    for label, own in judged(profit_by_pool(profit)):
+        # what a mark has too few days for an error of is not comparable with the others
+        rows = own[(own["period"] == "all") & (own["n"] >= MIN_DAYS)].set_index("mark").reindex(list(MARKS))
         lines = [
             Line(
                 "pool price",
@@ -109,98 +83,60 @@ def marks_figure(profit: pd.DataFrame, *, source: str = "out_amm_profit_per_volu
                 "exchange price",
                 colour("vermillion"),
                 rows["estimate_exchange"].tolist(),
-                (rows["estimate_exchange"] - spread).tolist(),
-                (rows["estimate_exchange"] + spread).tolist(),
+                rows["ci_low_exchange"].tolist(),
+                rows["ci_high_exchange"].tolist(),
             ),
         ]
-        note = f"n = {int(rows['n'].max()):,} days; fees {number(rows['fee_bp'].median())} bp"
-        panels.append(Panel(label, MARKS, lines, note))
+        ticks = [f"{mark}\n{'no data' if pd.isna(n) else f'n = {int(n):,}'}" for mark, n in rows["n"].items()]
+        panels.append(Panel(label, ticks, lines, f"fees {number(rows['fee_bp'].median())} bp; n in days"))
     return grid_figure(
         panels,
         title="Profit per volume depends on when flows are valued",
-        subtitle="Basis points of volume, all days; 95 % by bootstrap (exchange: ± 1.96 of its errors).",
-        footer=f"Source: {source}. 0: right after the swap; 1d: the end of its UTC day; 7d: six days later.",
+        subtitle="Basis points of volume, all days; 95 % by bootstrap of day blocks.",
+        footer=f"Source: {source}. 0: right after the swap; 1d: the end of its UTC day; 7d: six days later. "
+        f"At least {MIN_DAYS} days.",
         unit="bp",
-        x_title="time from the swap to the valuation",
+        x_title="time from the swap to the valuation (before the Merge block times within the hour are "
+        "interpolated)",
         columns=1,
-        tall=230,
+        tall=252,
     )
 
 
-def cumulative_figure(pool_days: pd.DataFrame, *, source: str = "core_amm_pool_day") -> Figure:
-    """Fees, convexity by both routes, and the net of fees and flows, added up over the days of each pool.
+def gap_figure(gaps: pd.DataFrame, *, source: str = _GAP) -> Figure:
+    """Share of hours in which the pool's price is within its fee of the exchanges', by pool and year.
 
     Args:
-        pool_days: core_amm_pool_day (dollars).
+        gaps: out_amm_price_gap (shares and fractions of the price).
     """
-    from matplotlib import dates
-
-    library: Any = dates
-    pools = [
-        (pool_label(own.iloc[0].to_dict(), "fee_bp"), own.sort_values("day"))
-        for _, own in pool_days.groupby(["chain", "pool"], sort=True)
-    ]
-    pools.sort(key=lambda item: -item[1]["volume_usd"].sum())
-    head, tall, left, right = 62, 240, 62, 212
-    with house_style():
-        figure = canvas(
-            head + tall * len(pools) + 34,
-            "Cumulative fees, convexity and net of liquidity providers",
-            "Million dollars since the pool's first day in the lake; net = fees less convexity from flows.",
-            f"Source: {source}. Days without swaps add nothing.",
-        )
-        for index, (label, own) in enumerate(pools):
-            axes = place(figure, left, head + tall * index + 26, WIDTH - left - right, tall - 62)
-            axes.set_label(label)
-            axes.text(0, 1.03, label, transform=axes.transAxes, fontweight="bold", va="bottom")
-            axes.text(
-                1,
-                1.03,
-                f"{own['day'].iloc[0]:%Y-%m-%d} to {own['day'].iloc[-1]:%Y-%m-%d}, n = {len(own):,} days",
-                transform=axes.transAxes,
-                va="bottom",
-                ha="right",
-                fontsize=8,
-                color=colour("muted"),
-            )
-            axes.grid(axis="y", color=colour("grid"), linewidth=0.8)
-            axes.axhline(0, color=colour("zero"), linewidth=1)
-            x = library.date2num(own["day"].to_numpy())
-            ends = {}
-            for column, (name, tone) in _SUMS.items():
-                sums = own[column].to_numpy(dtype=float).cumsum() / 1e6
-                axes.plot(x, sums, color=colour(tone), linewidth=1.8, label=name)
-                ends[name] = (float(sums[-1]), colour(tone))
-            _end_labels(axes, ends, tall - 62)
-            axes.locator_params(axis="y", nbins=5)
-            axes.yaxis.set_major_formatter(lambda value, _: f"{number(value, 0)} m")
-            date_axis(axes)
-    return figure
-
-
-def _end_labels(axes: Any, ends: dict[str, tuple[float, str]], height: float) -> None:
-    """Each line's name and last value right of the panel, moved apart where they would touch."""
-    low, high = axes.get_ylim()
-    gap = (high - low) * 15 / height
-    ordered = sorted(ends.items(), key=lambda item: item[1][0])
-    spots = moved_apart([value for _, (value, _) in ordered], gap)
-    for y, (name, (value, tone)) in zip(spots, ordered, strict=True):
-        axes.text(
-            1.01,
-            y,
-            f"{name} {number(value)}",
-            transform=axes.get_yaxis_transform(),
-            va="center",
-            fontsize=8.5,
-            color=tone,
-            fontweight="bold",
-        )
+    panels = []
+    for _, own in gaps.groupby(["chain", "pool"], sort=True):
+        rows = []
+        for row in years(own[own["quantity"] == "share_within_fee"]).to_dict("records"):
+            for name, (words, tone) in _SHARES.items():
+                found = own[(own["quantity"] == name) & (own["period"] == row["period"])]
+                for one in found.to_dict("records"):
+                    heading = f"{one['period']}, {words}" if name == "share_within_fee" else f"    {words}"
+                    ends = (100 * one["ci_low"], 100 * one["ci_high"])
+                    rows.append(
+                        IntervalRow(heading, 100 * one["estimate"], *ends, int(one["n"]), colour(tone))
+                    )
+        panels.append((pool_label(own.iloc[0].to_dict(), "pool_fee_bp"), rows))
+    return interval_figure(
+        panels,
+        title="How often pool prices are within the fee of the exchanges' price",
+        subtitle="Per cent of hours, at their ends; 95 % interval (Newey-West).",
+        unit="per cent of hours",
+        footer=f"Source: {source}. n: hours that both sides have. Bars close with a trade of the hour.",
+        digits=1,
+        column="%  [95 % interval]",
+    )
 
 
 def _say_years(tables: Tables) -> str:
     parts = []
-    for label, own in _pools(tables["out_amm_profit_per_volume"]):
-        for row in _years(own[own["mark"] == HEADLINE_MARK]).to_dict("records"):
+    for label, own in profit_by_pool(tables[_PROFIT]):
+        for row in years(own[own["mark"] == HEADLINE_MARK]).to_dict("records"):
             ends = cells.interval(row["ci_low"], row["ci_high"], _BP)
             parts.append(f"{label}, {row['period']}: {cells.amount(row['estimate'], _BP)} ({ends})")
     return "; ".join(parts)
@@ -208,29 +144,31 @@ def _say_years(tables: Tables) -> str:
 
 def _say_marks(tables: Tables) -> str:
     parts = []
-    for label, own in _pools(tables["out_amm_profit_per_volume"]):
-        rows = own[own["period"] == "all"].set_index("mark")
+    for label, own in judged(profit_by_pool(tables[_PROFIT])):
+        rows = own[(own["period"] == "all") & (own["n"] >= MIN_DAYS)].set_index("mark")
         told = [
-            f"{mark} {cells.amount(rows.loc[mark, 'estimate'], _BP)}" for mark in MARKS if mark in rows.index
+            f"{mark} {cells.amount(rows.loc[mark, 'estimate'], _BP)} (n {int(rows.loc[mark, 'n']):,})"
+            for mark in MARKS
+            if mark in rows.index
         ]
         parts.append(f"{label}: " + ", ".join(told))
     return "; ".join(parts)
 
 
-def _say_cumulative(tables: Tables) -> str:
+def _say_gaps(tables: Tables) -> str:
     parts = []
-    for _, own in tables["core_amm_pool_day"].groupby(["chain", "pool"], sort=True):
-        told = [
-            f"{name} {cells.amount(own[column].sum(), 'USD a day')}" for column, (name, _) in _SUMS.items()
-        ]
-        parts.append(f"{pool_label(own.iloc[0].to_dict(), 'fee_bp')}: " + ", ".join(told))
+    for _, own in tables[_GAP].groupby(["chain", "pool"], sort=True):
+        for row in years(own[own["quantity"] == "share_within_fee"]).to_dict("records"):
+            ends = cells.interval(row["ci_low"], row["ci_high"], "share")
+            label = pool_label(row, "pool_fee_bp")
+            parts.append(f"{label}, {row['period']}: {cells.amount(row['estimate'], 'share')} ({ends})")
     return "; ".join(parts)
 
 
 def _profit(tables: Tables) -> cells.TableView:
     """The headline table: pools, years and marks down."""
     printed = []
-    for label, own in _pools(tables["out_amm_profit_per_volume"]):
+    for label, own in profit_by_pool(tables[_PROFIT]):
         rows = own[own["period"].str.fullmatch(r"\d{4}|all")]
         order = rows["mark"].map(MARKS.index)
         for row in rows.assign(order=order).sort_values(["period", "order"]).to_dict("records"):
@@ -242,23 +180,32 @@ def _profit(tables: Tables) -> cells.TableView:
                     cells.amount(row["estimate"], _BP, suffix=False),
                     cells.amount(row["se"], _BP, suffix=False),
                     cells.interval(row["ci_low"], row["ci_high"], _BP),
-                    cells.amount(row["fee_bp"], _BP, suffix=False),
-                    cells.amount(row["convexity_flow_bp"], _BP, suffix=False),
-                    cells.amount(row["convexity_formula_bp"], _BP, suffix=False),
+                    *(
+                        _with_error(row[f"{name}_bp"], row[f"{name}_se"])
+                        for name in ("fee", "convexity_flow", "convexity_formula", "convexity_gap")
+                    ),
+                    _with_error(row["estimate_exchange"], row["se_exchange"]),
                     cells.amount(row["volume_usd"] / 1e6, "USD a day", suffix=False),
                     cells.amount(row["pnl_usd"] / 1e6, _BP, suffix=False),
                     f"{int(row['n_days']):,}",
-                    cells.amount(row["win_share"], "share"),
+                    _with_error(100 * row["win_share"], 100 * row["win_share_se"], 1),
                 ]
             )
     headings = [
         *("Pool", "Period", "Mark", "Profit, bp", "Std. error", "95 % interval", "Fees, bp"),
-        *("Convexity, flows", "Convexity, formula", "Volume, m$", "Profit, m$", "Days", "Winning days"),
+        *("Convexity, flows", "Convexity, formula", "Flows less formula", "Profit at exchange prices, bp"),
+        *("Volume, m$", "Profit, m$", "Days", "Winning days, %"),
     ]
     return cells.texts(headings, printed, numeric_from=3)
 
 
-_PROFIT = "out_amm_profit_per_volume"
+def _with_error(value: float, error: float, digits: int = 2) -> str:
+    """``5.01 (0.02)``; the number alone where it has no error."""
+    if pd.isna(value):
+        return cells.MISSING
+    text = number(value, digits)
+    return text if pd.isna(error) else f"{text} ({number(error, digits)})"
+
 
 FIGURES: tuple[FigureExhibit, ...] = (
     FigureExhibit(
@@ -277,34 +224,40 @@ FIGURES: tuple[FigureExhibit, ...] = (
         "A",
         "Profit per volume by mark",
         "Right after a swap a pool has earned its fee; what better informed traders take shows as the price "
-        "moves on. Exchange prices from one hour on.",
-        (32, 47),
+        "moves on. Exchange prices from one hour on. Marks differ in their days: minute files do not show "
+        "single swaps, and a flow whose mark lies in a day that the lake lacks has none.",
+        (47,),
         (_PROFIT,),
         lambda tables, source: marks_figure(tables[_PROFIT], source=source),
         _say_marks,
     ),
     FigureExhibit(
-        "amm-cumulative",
-        "C",
-        "Fees, convexity and net, added up",
-        "Convexity from flows is what was lost against the price of the day's end; by formula it is "
-        "liquidity times variance: an expectation, without the luck of single days.",
-        (48, 49, 51),
-        ("core_amm_pool_day",),
-        lambda tables, source: cumulative_figure(tables["core_amm_pool_day"], source=source),
-        _say_cumulative,
+        "amm-price-gap",
+        "A",
+        "Pool prices against exchange prices",
+        "Share of hours at whose end the pool's price is within its fee of the exchanges' last close. A "
+        "pool is left alone inside its fee and arbitraged beyond. The month's median gap is the "
+        "exchange's dollar or a wrapped token's discount, not the pool's lag: without it the share is "
+        "that of the lag alone.",
+        (32,),
+        (_GAP,),
+        lambda tables, source: gap_figure(tables[_GAP], source=source),
+        _say_gaps,
     ),
+    *amm_convexity.FIGURES,
 )
 
 TABLES: tuple[TableExhibit, ...] = (
     TableExhibit(
         "table-amm",
         "Profit per volume by pool, year and mark",
-        "Basis points of volume; errors and intervals from a bootstrap of day blocks.",
+        "Basis points of volume; errors, in brackets where not in a column, and intervals from a "
+        f"bootstrap of day blocks, none below {MIN_DAYS} days.",
         (_PROFIT,),
         _profit,
         folded=True,
         essay="A",
         claims=(46, 47, 48, 49, 51),
     ),
+    *amm_convexity.TABLES,
 )

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 MINUS = "\N{MINUS SIGN}"
 _ROW, _LEFT, _RIGHT = 27, 236, 492
 _NUMBERS, _COUNTS = 500, 650
-_CHARACTER = 7.0
+_CHARACTER = 8.0
 _HEAD, _PANEL_HEAD, _FOOT = 62, 30, 74
 
 
@@ -79,7 +79,7 @@ def interval_figure(
         every = [row for _, rows in panels for row in rows]
         limits = _limits(every)
         widest = max((len(row.numbers(digits)) for row in every), default=0)
-        counts = max(_COUNTS, _NUMBERS + _CHARACTER * widest + 8)
+        counts = max(_COUNTS, _NUMBERS + _CHARACTER * widest + 12)
         top = float(_HEAD)
         for place_in_figure, ((heading, rows), height) in enumerate(zip(panels, heights, strict=True)):
             axes = place(figure, _LEFT, top + _PANEL_HEAD, _RIGHT - _LEFT, height - _PANEL_HEAD)

@@ -146,13 +146,41 @@ def pool_profit() -> pd.DataFrame:
                     POOL
                     | {"numeraire": numeraire, "mark": mark, "period": period, "pool_fee_bp": 30.0}
                     | {key: value for key, value in estimate(value, 0.2, 97).items() if key != "hac_lags"}
-                    | {"fee_bp": 29.9, "convexity_flow_bp": 30.4, "convexity_flow_se": 0.1}
-                    | {"convexity_formula_bp": 31.2, "convexity_formula_se": 0.1, "volume_usd": 2e9}
-                    | {"pnl_usd": -96000.0, "n_days": 97, "win_share": 0.67, "block_days": 5}
+                    | {"volume_usd": 2e9, "pnl_usd": -96000.0, "n_days": 97, "block_days": 5}
+                    | _figures(
+                        fee=("_bp", 29.9),
+                        convexity_flow=("_bp", 30.4),
+                        convexity_formula=("_bp", 31.2),
+                        convexity_gap=("_bp", -0.8),
+                        convexity_trend=("_bp", -0.7),
+                        win_share=("", 0.67),
+                    )
                     | {"estimate_exchange": value - 1 if slow else math.nan}
                     | {"se_exchange": 0.1 if slow else math.nan}
+                    | {"ci_low_exchange": value - 1.2 if slow else math.nan}
+                    | {"ci_high_exchange": value - 0.8 if slow else math.nan}
                 )
     return pd.DataFrame(rows)
+
+
+def _figures(**values: tuple[str, float]) -> dict[str, float]:
+    """Figures with an error of 0.1 and the interval of two of them."""
+    ends = {"_se": (0.0, 0.1), "_ci_low": (1.0, -0.2), "_ci_high": (1.0, 0.2)}
+    return {f"{name}{suffix}": value for name, (suffix, value) in values.items()} | {
+        f"{name}{end}": by * value + add
+        for name, (_, value) in values.items()
+        for end, (by, add) in ends.items()
+    }
+
+
+def price_gaps() -> pd.DataFrame:
+    """out_amm_price_gap: within the fee three quarters of the hours, four fifths without the median gap."""
+    shares = {"share_within_fee": 0.75, "share_within_fee_centred": 0.8, "mean_gap": -0.0002}
+    return pd.DataFrame(
+        POOL | {"quantity": quantity, "period": period, "pool_fee_bp": 30.0} | estimate(value, 0.02, 1824)
+        for quantity, value in shares.items()
+        for period in ("2023", "all")
+    )
 
 
 def pool_days() -> pd.DataFrame:
@@ -243,6 +271,7 @@ def every() -> dict[str, pd.DataFrame]:
         "out_quanto": quanto(),
         "out_house_money": house_money(),
         "out_amm_profit_per_volume": pool_profit(),
+        "out_amm_price_gap": price_gaps(),
         "core_amm_pool_day": pool_days(),
         "out_premium_precision": precision(),
         "out_funding_audit": audit(),

@@ -157,7 +157,7 @@ def test_quanto_price_sources_are_compared_over_the_same_days() -> None:
 
 def test_pool_profit_by_year_mark_and_day() -> None:
     said = _texts(amm.years_figure(frames.pool_profit()))
-    assert "−0.48  [−0.68, −0.28]" in said
+    assert "−0.5  [−0.7, −0.3]" in said
     assert "WBTC-WETH 30 bp, ethereum 0xcbcd" in said
     figure = amm.marks_figure(frames.pool_profit())
     np.testing.assert_allclose(_line(figure, "WBTC-WETH 30 bp, ethereum 0xcbcd", "pool price"), 0.71)
@@ -168,6 +168,49 @@ def test_pool_profit_by_year_mark_and_day() -> None:
     )
 
 
+def test_lines_break_at_holes_and_short_runs_are_left_out() -> None:
+    label = "WBTC-WETH 30 bp, ethereum 0xcbcd"
+    days = frames.pool_days()
+    later = days.assign(day=days["day"] + pd.Timedelta(days=100))
+    lone = days.head(1).assign(day=days["day"] - pd.Timedelta(days=400))
+    figure = amm.cumulative_figure(pd.concat([later, days, lone], ignore_index=True))
+    drawn = [line.get_ydata() for line in _panel(figure, label).lines if line.get_label() == "net"]
+    np.testing.assert_allclose(drawn[0], -np.arange(1, 11, dtype=float))
+    np.testing.assert_allclose(drawn[1], -np.arange(11, 21, dtype=float))
+    assert "2023-01-01 to 2023-04-20, n = 20 days" in _texts(figure)
+    assert "no data in this window" in _texts(amm.cumulative_figure(lone))
+
+
+def test_pools_of_few_days_are_not_compared_across_marks() -> None:
+    profit = frames.pool_profit()
+    few = profit.assign(pool="0x8ad5" + "0" * 36, n=1, n_days=1)
+    figure = amm.marks_figure(pd.concat([profit, few], ignore_index=True))
+    assert [axes.get_label() for axes in figure.axes] == ["WBTC-WETH 30 bp, ethereum 0xcbcd"]
+    ticks = [tick.get_text() for tick in figure.axes[0].get_xticklabels()]
+    assert ticks[0] == "0\nn = 97"
+    said = _texts(amm.years_figure(few.assign(ci_low=np.nan, ci_high=np.nan)))
+    assert "−0.5" in said
+
+
+def test_convexity_by_both_routes_and_how_they_differ() -> None:
+    figure = amm.convexity_figure(frames.pool_profit())
+    said = _texts(figure)
+    assert {"30.4  [30.2, 30.6]", "31.2  [31.0, 31.4]", "−0.8  [−1.0, −0.6]", "−0.7  [−0.9, −0.5]"} <= set(
+        said
+    )
+    table = amm.TABLES[1].build({name: frames.every()[name] for name in amm.TABLES[1].needs})
+    assert not isinstance(table, str)
+    row = dict(zip(table.columns, table.rows[0], strict=True))
+    assert row["Difference, bp"] == "−0.8 (0.1)"
+    assert row["Flow against formula"] == "flow costs less"
+    assert row["Largest days, m$"].startswith("2023-01-01 0.50")
+
+
+def test_pool_prices_within_the_fee() -> None:
+    said = _texts(amm.gap_figure(frames.price_gaps()))
+    assert {"75.0  [73.0, 77.0]", "80.0  [78.0, 82.0]"} <= set(said)
+
+
 def test_premium_precision_timing_and_audit() -> None:
     assert "5.01  [4.51, 5.51]" in _texts(precision.precision_figure(frames.precision()))
     figure = precision.timing_figure(frames.precision())
@@ -175,6 +218,15 @@ def test_premium_precision_timing_and_audit() -> None:
     np.testing.assert_allclose(_line(figure, "Binance BTC", "last premium alone"), [-0.03, -0.6])
     figure = precision.audit_figure(frames.audit())
     np.testing.assert_allclose(_line(figure, "Binance ETHUSDT", "mean"), [2.4, 2.4])
+
+
+def test_spreads_of_price_over_spot_by_venue() -> None:
+    rows = frames.sides()
+    rows = rows[(rows["period"] == "all") & (rows["base"] == "BTC")].drop_duplicates("venue")
+    rows = rows.assign(quantity="price_gap_sd", estimate=0.0007, ci_low=0.0006, ci_high=0.0008)
+    said = _texts(fair.tracking_figure(rows))
+    assert "BTC: price over spot at one moment" in said
+    assert "7.0  [6.0, 8.0]" in said
 
 
 def test_fair_rates_mechanisms_and_sides() -> None:
