@@ -38,7 +38,7 @@ class Endpoint:
 
     def __post_init__(self) -> None:
         try:
-            parts = urlsplit(self.url.strip())
+            parts = urlsplit(self.url)
             usable = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
         except ValueError:
             usable = False

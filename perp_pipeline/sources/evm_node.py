@@ -40,7 +40,7 @@ class Node:
             PermanentError: that is no address.
         """
         try:
-            return cls(chain.name, chain.rpc_setting, Endpoint(url))
+            return cls(chain.name, chain.rpc_setting, Endpoint(url.strip()))
         except ValueError as error:
             raise PermanentError(f"{chain.rpc_setting}: {error}") from None
 

@@ -122,6 +122,14 @@ def test_a_missing_node_names_the_setting(tmp_path: Path) -> None:
         list(logs.fetch(client(tmp_path), Span.parse("2024-01", "2024-01"), NOW))
 
 
+@pytest.mark.parametrize("url", ["wss://node.example.org/v3/0123456789abcdef", "0123456789abcdef"])
+def test_what_is_no_address_is_named_by_its_setting(tmp_path: Path, url: str) -> None:
+    logs, *_ = amm_datasets((USDC_WETH,), {"ETH_RPC_URL": url})
+    with pytest.raises(PermanentError, match="ETH_RPC_URL: the address is not http://") as caught:
+        list(logs.fetch(client(tmp_path), Span.parse("2024-01", "2024-01"), NOW))
+    assert "0123456789abcdef" not in str(caught.value)
+
+
 def test_a_users_registry_adds_pools() -> None:
     text = """
     [[pool]]
