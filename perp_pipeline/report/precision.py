@@ -20,27 +20,34 @@ if TYPE_CHECKING:
 
 _BP = 1e4
 _MAP = {
-    "interest": "default rate (interest)",
+    "interest": "default rate",
     "clamp": "clamp",
     "cap": "cap",
-    "interest_nls": "default rate, other fit",
-    "clamp_nls": "clamp, other fit",
+    "interest_nls": "default rate, least squares",
+    "clamp_nls": "clamp, least squares",
 }
 _ERRORS = {
     "premium_sd": "sd of the premium's samples",
     "se_mean": "error of a window's mean",
     "se_mean_independent": "same, were samples independent",
-    "error_1h": "audit error, sample every 1 h",
-    "error_2h": "audit error, every 2 h",
-    "error_4h": "audit error, every 4 h",
-    "error_8h": "audit error, every 8 h",
+    "error_1min_extrapolated": "audit error, 1 min (extrapolated)",
+    "error_1h": "audit error, 1 h bars",
+    "error_1h_close": "same, closes alone",
+    "error_2h": "audit error, 2 h bars",
+    "error_4h": "audit error, 4 h bars",
+    "error_8h": "audit error, one 8 h bar",
 }
 _VARIANTS = {
-    "": "hourly,\n1 to n",
-    "_flat": "hourly,\nequal",
-    "_open_close": "open and\nclose",
-    "_8h": "one a\nwindow",
+    "": "hourly\nbars",
+    "_close": "closes\nalone",
+    "_flat": "equal\nweights",
+    "_8h": "one bar",
 }
+_ERA = re.compile(r"(.+)_since_(\d{4}-\d{2})-\d{2}")
+_BY_ERA = ("interest", "clamp", "cap")
+_SEEN = 0.5
+"""Points a year from which on an error can be seen on the audit's scale."""
+
 _STATISTICS = {
     "p50_absolute_error": ("median", "green"),
     "mean_absolute_error": ("mean", "blue"),
@@ -64,9 +71,16 @@ def _interval_rows(own: pd.DataFrame, names: Mapping[str, str], tone: str) -> li
             int(own.loc[name, "n"]),
             colour(tone),
         )
-        for name, label in names.items()
+        for name, label in _with_eras(names, own).items()
         if name in own.index
     ]
+
+
+def _with_eras(names: Mapping[str, str], own: pd.DataFrame) -> dict[str, str]:
+    """The names, and the map's own fitted in each era of a venue whose map changed, by era."""
+    eras = [hit for name in own.index if (hit := _ERA.fullmatch(str(name))) and hit[1] in _BY_ERA]
+    eras.sort(key=lambda hit: (hit[2], _BY_ERA.index(hit[1])))
+    return dict(names) | {hit[0]: f"{_MAP[hit[1]]}, from {hit[2]}" for hit in eras if hit[1] in names}
 
 
 def precision_figure(precision: pd.DataFrame, *, source: str = "out_premium_precision") -> Figure:
@@ -152,13 +166,20 @@ def audit_figure(audit: pd.DataFrame, *, source: str = "out_funding_audit") -> F
     Args:
         audit: out_funding_audit (errors in fractions a year).
     """
-    panels = []
+    panels, exact = [], []
     for keys, own in _whole(audit).groupby(["venue", "symbol"], sort=True):
         values = own.set_index("statistic")
+        name = f"{venue_name(str(keys[0]))} {keys[1]}"
         held = [end for end in _VARIANTS if f"mean_absolute_error{end}" in values.index]
+        errors = values.loc[
+            values.index.isin([f"{name}{end}" for name in _STATISTICS for end in held]), "estimate"
+        ]
+        if 100 * errors.max() < _SEEN:
+            exact.append(name)
+            continue
         lines = []
-        for name, (label, tone) in _STATISTICS.items():
-            found = values.reindex([name + end for end in held])
+        for statistic, (label, tone) in _STATISTICS.items():
+            found = values.reindex([statistic + end for end in held])
             lines.append(
                 Line(
                     label,
@@ -168,15 +189,14 @@ def audit_figure(audit: pd.DataFrame, *, source: str = "out_funding_audit") -> F
                     (100 * found["ci_high"]).tolist(),
                 )
             )
-        ticks = [_VARIANTS[end] for end in held] if len(held) > 1 else ["the venue's own premium"]
         note = f"n = {int(own['n'].max()):,} rates"
-        panels.append(Panel(f"{venue_name(str(keys[0]))} {keys[1]}", ticks, lines, note))
+        panels.append(Panel(name, [_VARIANTS[end] for end in held], lines, note))
+    told = f" Not drawn, below {_SEEN} points throughout: {', '.join(exact)}." if exact else ""
     return grid_figure(
         panels,
         title="Published rates recomputed from the public premium",
         subtitle="Absolute error in points a year, whole lake; 95 % intervals (Newey-West).",
-        footer=f"Source: {source}. Closes every hour with weights 1 to n or equal; their mean with the "
-        "opens; one close. Scales agree.",
+        footer=f"Source: {source}. One bar: of eight hours.{told}",
         unit="pp",
         same_scale=True,
         tall=220,

@@ -84,6 +84,25 @@ def race() -> pd.DataFrame:
     )
 
 
+def race_inside_windows() -> pd.DataFrame:
+    """out_predictor_race: the mean is better with 7 hours left, the premium so far with 1."""
+    values = {
+        "ma9_vs_premium_window_7h_left": 0.3,
+        "ma9_vs_premium_window_1h_left": -0.7,
+        "ma9_vs_premium_instant_7h_left": 0.35,
+        "ma9_vs_premium_instant_1h_left": 0.4,
+        "premium_window_7h_left": -0.37,
+        "premium_window_1h_left": 0.43,
+        "last_vs_premium_window_1h_left": -0.6,
+    }
+    about = {"venue": "binance", "symbol": "BTCUSDT", "base": "BTC", "target": "next", "period": "all"}
+    return pd.DataFrame(
+        about | {"predictor": predictor, "scheme": scheme, "dm_stat": 2.0, "dm_p": 0.04} | estimate(value)
+        for scheme in ("expanding", "direct")
+        for predictor, value in values.items()
+    )
+
+
 def quanto() -> pd.DataFrame:
     """out_quanto: covariance 53, funding 63, net 10 percent a year; a linear contract 6 points dearer."""
     values = {
@@ -201,6 +220,10 @@ def precision() -> pd.DataFrame:
         "premium_sd": 5.01e-4,
         "se_mean": 0.81e-4,
         "error_8h": 2.02e-4,
+        "slope": 0.98,
+        "clamp_since_2023-06-16": 3e-4,
+        "weight_1_of_8": 0.055,
+        "weight_2_of_8": 0.066,
         "share_explained_4h_left": 0.55,
         "share_explained_0h_left": 0.79,
         "share_explained_instant_4h_left": -0.03,
@@ -267,7 +290,7 @@ def every() -> dict[str, pd.DataFrame]:
     return {
         "out_regressions": regressions(),
         "out_lead_lag": lead_lag(),
-        "out_predictor_race": race(),
+        "out_predictor_race": pd.concat([race(), race_inside_windows()], ignore_index=True),
         "out_quanto": quanto(),
         "out_house_money": house_money(),
         "out_amm_profit_per_volume": pool_profit(),

@@ -11,7 +11,16 @@ import report_results as frames
 from matplotlib.figure import Figure
 
 from perp_pipeline import contracts
-from perp_pipeline.report import amm, fair, lead_lag, precision, prediction, quanto, regressions
+from perp_pipeline.report import (
+    amm,
+    fair,
+    inside_windows,
+    lead_lag,
+    precision,
+    prediction,
+    quanto,
+    regressions,
+)
 from perp_pipeline.report.context import ReportContext
 from perp_pipeline.report.exhibit import ESSAYS, ready
 from perp_pipeline.report.exhibits import FIGURES, TABLES
@@ -227,6 +236,33 @@ def test_spreads_of_price_over_spot_by_venue() -> None:
     said = _texts(fair.tracking_figure(rows))
     assert "BTC: price over spot at one moment" in said
     assert "7.0  [6.0, 8.0]" in said
+
+
+def test_eras_of_a_map_are_told_apart_and_exact_audits_are_named() -> None:
+    said = _texts(precision.precision_figure(frames.precision()))
+    assert "clamp, from 2023-06" in said and "3.00  [2.70, 3.30]" in said
+    exact = frames.audit().assign(venue="hyperliquid", symbol="BTC", estimate=1e-5, ci_low=0.0, ci_high=2e-5)
+    figure = precision.audit_figure(pd.concat([frames.audit(), exact]))
+    assert len(figure.axes) == 2
+    assert any("Not drawn" in text and "Hyperliquid BTC" in text for text in _texts(figure))
+
+
+def test_the_race_by_hours_left_and_the_weights_of_hours() -> None:
+    figure = inside_windows.hours_figure(frames.race_inside_windows())
+    np.testing.assert_allclose(
+        _line(figure, "Binance BTC, fitted", "premium so far in the window"), [0.3, -0.7]
+    )
+    np.testing.assert_allclose(
+        _line(figure, "Binance BTC, as they are", "premium of the moment"), [0.35, 0.4]
+    )
+    figure = inside_windows.weights_figure(frames.precision())
+    np.testing.assert_allclose(_line(figure, "Binance BTC", "by regression"), [5.5, 6.6])
+    np.testing.assert_allclose(_line(figure, "Binance BTC", "by the rule"), [100 / 64, 300 / 64])
+    assert "slope 0.98 [0.88, 1.08]" in _texts(figure)
+    (table,) = inside_windows.TABLES
+    view = table.build({"out_predictor_race": frames.race_inside_windows()})
+    assert view.rows[-1][:3] == ("Binance BTCUSDT", "fitted", "7")
+    assert view.rows[-1][3] == "−0.37 (0.040)" and view.rows[-1][5] == "0.30 (0.040)"
 
 
 def test_fair_rates_mechanisms_and_sides() -> None:
