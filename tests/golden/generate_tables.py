@@ -2,8 +2,8 @@
 
 Run ``python tests/golden/generate_tables.py`` (needs ``arch``, of the ``dev`` extra) after a change of the
 cases. Long-run covariances come from arch's Bartlett kernel and from sums term by term, regressions from
-statsmodels, skewness from scipy, decile errors also from arch's circular block bootstrap, critical values from
-simulated noise. Nothing comes from the library.
+statsmodels, skewness from scipy, decile errors also from arch's circular block bootstrap, critical values
+from simulated noise. Nothing comes from the library.
 """
 
 from __future__ import annotations
