@@ -196,7 +196,9 @@ REGRESSIONS = (
         out_sides,
         (
             *_whole("core_funding_payments"),
-            *_whole("core_premium", "raw_gmx_open_interest", optional=True),
+            *_whole("core_premium", "core_spot_1h", "raw_gmx_open_interest", optional=True),
+            # Tables that only a user's own archives fill.
+            *_whole("raw_perp_prices", "raw_venue_days", optional=True),
         ),
         parameters=("periods",),
     ),
@@ -221,7 +223,7 @@ PREMIUM = (
     Step(
         contracts.get("out_premium_precision"),
         out_premium_precision,
-        _PREMIUM_INPUTS,
+        (*_PREMIUM_INPUTS, *_whole("raw_trades", optional=True)),
         parameters=("periods",),
     ),
     Step(contracts.get("out_funding_audit"), out_funding_audit, _PREMIUM_INPUTS, parameters=("periods",)),

@@ -13,6 +13,7 @@ MODULES = (
     "raw_prices",
     "raw_lending",
     "raw_open_interest",
+    "raw_declared",
     "funding",
     "premium",
     "prices",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+import numpy as np
 import pandas as pd
 
 from perp_pipeline.contracts.model import Column, Contract, RowCheck, Severity
@@ -166,7 +167,11 @@ OUT_SIDES = Contract(
     doc=(
         "Which side pays. share_default: payments of exactly 0.01 % per 8 hours, pro rata; "
         "share_above_default, share_below_default: the other payments; share_negative: longs are paid. "
-        "premium_sd: standard deviation of the mean premium of a window. share_long: longs' part of the "
+        "premium_sd: standard deviation of the mean premium of a window; price_gap_sd: of the perpetual's "
+        "price over spot less 1, at payments (the price of core_funding_payments, against the median of the "
+        "spot exchanges in the contract's currency) or, where a declared file has both prices, at the hours' "
+        "ends. volume_change, locked_value_change: mean of the year after the venue's rewards ended over "
+        "that of the year before, less 1. share_long: longs' part of the "
         "open interest, daily; lp_share_long: that of the liquidity providers, the other side of all "
         "traders; share_days_long: days on which share_long is above one half."
     ),
@@ -185,6 +190,9 @@ OUT_SIDES = Contract(
                 "share_below_default",
                 "share_negative",
                 "premium_sd",
+                "price_gap_sd",
+                "volume_change",
+                "locked_value_change",
                 "share_long",
                 "lp_share_long",
                 "share_days_long",
@@ -192,7 +200,7 @@ OUT_SIDES = Contract(
         ),
         _PERIOD,
         Column("symbol", "string", "the contract: the one of this venue and base with the longest history"),
-        *estimate_columns("share; fraction for premium_sd", what="see quantity", low=0.0),
+        *estimate_columns("share; fraction for premium_sd, price_gap_sd and changes", what="see quantity"),
     ),
     checks=(
         *RESULT_CHECKS,
@@ -200,6 +208,12 @@ OUT_SIDES = Contract(
             "share_bounded",
             "a share lies in 0..1",
             lambda frame: _share_bounded(frame, "quantity"),
+            "the estimator is broken",
+        ),
+        RowCheck(
+            "not_below_nothing",
+            "a standard deviation is not below 0, a fall not below -1",
+            lambda frame: frame["estimate"] >= np.where(frame["quantity"].str.endswith("_change"), -1.0, 0.0),
             "the estimator is broken",
         ),
     ),

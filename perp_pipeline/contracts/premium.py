@@ -162,7 +162,8 @@ OUT_PREMIUM_PRECISION = Contract(
         "error_1min_extrapolated (where that leads at one minute); weight_{k}_of_{n} (weight of the k-th "
         "of n parts of the window in the implied premium, by regression); share_explained_{k}h_left and "
         "share_explained_instant_{k}h_left (share of the rate's variance that the premium so far, or "
-        "the last one, explains through the map k hours before the payment; negative: worse than the mean). "
+        "the last one, explains through the map k hours before the payment; negative: worse than the mean); "
+        "trade_sd (log price from one trade to the next, where trades are in the lake). "
         "Where several maps were in force in a period, what depends on the map has a row for each, with the "
         "ending _since_{day}."
     ),

@@ -44,6 +44,10 @@ _SPREADS = {
     "terminal_spread_perp_any_abs": "   absolute, any time",
     "terminal_spread_last_trade": "future's last trade, 08:00",
 }
+_TRACKING = {
+    "price_gap_sd": "price over spot at one moment",
+    "premium_sd": "average premium of a window, as printed",
+}
 _SHARES = {
     "share_default": ("exactly the default", "slate"),
     "share_above_default": ("above it", "vermillion"),
@@ -199,6 +203,38 @@ def sides_figure(sides: pd.DataFrame, *, source: str = "out_sides") -> Figure:
     )
 
 
+def tracking_figure(sides: pd.DataFrame, *, source: str = "out_sides") -> Figure:
+    """How far perpetuals stray from spot, by venue: price over spot at one moment, and the printed premium.
+
+    Args:
+        sides: out_sides (fractions).
+    """
+    rows = sides[(sides["period"] == "all") & sides["quantity"].isin(list(_TRACKING))]
+    panels: list[tuple[str, Sequence[IntervalRow]]] = []
+    for base in BASES:
+        for quantity, words in _TRACKING.items():
+            own = rows[(rows["base"] == base) & (rows["quantity"] == quantity)].sort_values("venue")
+            found = [
+                _row(row, f"{venue_name(row['venue'])} {row['symbol']}", venue_colour(row["venue"]), 1e4)
+                for _, row in own.iterrows()
+            ]
+            if found:
+                panels.append((f"{base}: {words}", found))
+    return interval_figure(
+        panels,
+        title="How far perpetuals stray from spot",
+        subtitle="Standard deviation in basis points, whole lake; 95 % interval (Newey-West, fixed-b).",
+        unit="basis points of spot",
+        footer=f"Source: {source}. n: moments, or windows. Price over spot holds what the hour's last trades "
+        "differ in age.",
+    )
+
+
+def _say_tracking(tables: Tables) -> str:
+    rows = tables["out_sides"]
+    return _told(rows.assign(method=rows["quantity"]), _TRACKING, 1e4, "bp")
+
+
 def _say_fair(tables: Tables) -> str:
     names = {f"fair_{rate}": f"fair by {words}" for rate, words in RATES.items()}
     names |= {f"excess_over_{rate}": f"over {words}" for rate, words in RATES.items()}
@@ -226,10 +262,11 @@ def _told(rows: pd.DataFrame, names: dict[str, str], factor: float, unit: str) -
 
 def _say_sides(tables: Tables) -> str:
     rows = tables["out_sides"]
-    rows = rows[(rows["period"] == "all") & rows["base"].isin([*BASES, "all"])]
+    shown = [*_SHARES, "share_long", "share_days_long"]
+    rows = rows[(rows["period"] == "all") & rows["base"].isin([*BASES, "all"]) & rows["quantity"].isin(shown)]
     return "; ".join(
         f"{venue_name(row['venue'])} {row['base']}, {row['quantity'].replace('_', ' ')}: "
-        f"{number(100 * row['estimate'], 2 if row['quantity'] == 'premium_sd' else 1)} %"
+        f"{number(100 * row['estimate'])} %"
         for row in rows.to_dict("records")
     )
 
@@ -310,6 +347,16 @@ FIGURES: tuple[FigureExhibit, ...] = (
         lambda tables, source: sides_figure(tables[_SIDES], source=source),
         _say_sides,
     ),
+    FigureExhibit(
+        "tracking",
+        "A",
+        "How far perpetuals stray from spot",
+        "Venues with a premium mechanism, and without one where the lake has prices of any.",
+        (56,),
+        (_SIDES,),
+        lambda tables, source: tracking_figure(tables[_SIDES], source=source),
+        _say_tracking,
+    ),
 )
 
 TABLES: tuple[TableExhibit, ...] = (
@@ -326,11 +373,11 @@ TABLES: tuple[TableExhibit, ...] = (
     TableExhibit(
         "table-sides",
         "Sides, every venue and period",
-        "Percent of payments, open interest or days; percent of the index for premium_sd.",
+        "Percent of payments, open interest or days; percent of spot for standard deviations; changes.",
         (_SIDES,),
         _sides_table,
         folded=True,
         essay="A",
-        claims=(52, 53, 56),
+        claims=(52, 53, 54, 56),
     ),
 )

@@ -5,6 +5,11 @@
 - ``share_default``: payments that are exactly 0.01 % per 8 hours (pro rata for other intervals);
   ``share_above_default``, ``share_below_default``, ``share_negative`` (longs are paid): the other payments;
 - ``premium_sd``: standard deviation of the window's mean premium (claim 56), where premiums are in the lake;
+- ``price_gap_sd``: standard deviation of the perpetual's price over spot at one moment, less 1 (claim 56): at
+  payments, against the median of the exchanges' spot prices in the currency of the contract, or where a file
+  has both prices the last of each hour;
+- ``volume_change``, ``locked_value_change``: mean of the year after the end of a venue's rewards over that of
+  the year before, less 1 (claim 54), where daily statistics are in the lake;
 - ``share_long``: longs over longs and shorts by open interest; ``lp_share_long``: the same of the liquidity
   providers, who take the other side of every trader; ``share_days_long``: days on which traders' longs are
   the larger side (claims 52, 53), where open interest is in the lake.
@@ -23,7 +28,21 @@ from perp_pipeline.research.averages import DEFAULT_RATE_8H, at_default
 from perp_pipeline.research.daily import main_symbols
 from perp_pipeline.research.periods import standard_periods
 from perp_pipeline.research.series import bounds, utc
-from perp_pipeline.research.statistics import Array, Estimate, hac_influence, hac_mean, persistent_lags
+from perp_pipeline.research.statistics import (
+    Array,
+    Estimate,
+    fixed_b_critical,
+    hac_influence,
+    hac_mean,
+    persistent_lags,
+)
+
+REWARDS_END = {"dydx": pd.Timestamp("2024-01-16 15:00")}
+"""When a venue paid its last trading rewards (UTC): dYdX v3 at the end of epoch 31, of 28 days from epoch 19
+(2023-01-17 15:00) on; docs.dydx.community, DIP 29."""
+
+_YEAR = pd.Timedelta(days=365)
+_CHANGES = {"volume_usd": "volume_change", "locked_value_usd": "locked_value_change"}
 
 MIN_ROWS = 60
 _LAG_DAYS = 30
@@ -49,16 +68,22 @@ def out_sides(
     *,
     core_funding_payments: pd.DataFrame,
     core_premium: pd.DataFrame | None = None,
+    core_spot_1h: pd.DataFrame | None = None,
     raw_gmx_open_interest: pd.DataFrame | None = None,
+    raw_perp_prices: pd.DataFrame | None = None,
+    raw_venue_days: pd.DataFrame | None = None,
     periods: Iterable[str] = (),
 ) -> pd.DataFrame:
-    """Shares of default, higher, lower and negative payments; sd of premiums; shares of longs.
+    """Shares of payments, sd of premiums and prices over spot, shares of longs, changes; see the module.
 
     A venue and base are represented by the contract with the longest history.
 
     Args:
         core_premium: premiums by window, if the lake has them.
+        core_spot_1h: what the perpetuals' prices at payments are held against.
         raw_gmx_open_interest: day, chain, long_usd, short_usd of GMX, all assets together, if there.
+        raw_perp_prices: perpetuals' prices beside spot, of venues that a file was declared of.
+        raw_venue_days: volume and locked value by day, likewise.
         periods: periods wanted beside the standard ones.
     """
     rows: list[dict[str, Any]] = []
@@ -72,10 +97,22 @@ def out_sides(
         if core_premium is not None:
             windows = core_premium[(core_premium["venue"] == venue) & (core_premium["symbol"] == symbol)]
             rows += [about | row for row in _premium_spread(windows.sort_values("window_end"), extra)]
+        if core_spot_1h is not None:
+            rows += [about | row for row in _gap_spread(_at_payments(own, core_spot_1h), extra)]
     if raw_gmx_open_interest is not None:
         for chain, part in raw_gmx_open_interest.groupby("chain", observed=True):
             about = {"venue": f"gmx_{chain}", "base": "all", "symbol": "all"}
             rows += [about | row for row in _long_shares(part.sort_values("day"), extra)]
+    if raw_perp_prices is not None:
+        for (venue, base, symbol), part in raw_perp_prices.groupby(
+            ["venue", "base", "symbol"], observed=True
+        ):
+            about = {"venue": venue, "base": base, "symbol": symbol}
+            rows += [about | row for row in _gap_spread(_by_hour(part), extra)]
+    if raw_venue_days is not None:
+        for (venue, quantity), part in raw_venue_days.groupby(["venue", "quantity"], observed=True):
+            about = {"venue": venue, "base": "all", "symbol": "all"}
+            rows += [about | row for row in _change(part.sort_values("day"), str(venue), str(quantity))]
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
@@ -103,6 +140,52 @@ def _premium_spread(windows: pd.DataFrame, extra: Iterable[str]) -> Iterator[dic
     values = windows["premium_mean"].to_numpy(dtype=np.float64)
     for period, span in _spans(times, extra):
         yield _row("premium_sd", period, standard_deviation(values[span]), times[span])
+
+
+def _at_payments(payments: pd.DataFrame, spot: pd.DataFrame) -> pd.Series:
+    """Price of one perpetual over spot less 1, by payment (naive UTC), where both are known."""
+    dollars = "USDT" if payments["margin_asset"].iloc[0] == "USDT" else "USD"
+    own = spot[(spot["base"] == payments["base"].iloc[0]) & (spot["quote"] == dollars)]
+    ends = pd.DatetimeIndex(own["bar_start"].dt.tz_convert("UTC").dt.tz_localize(None)) + pd.Timedelta(1, "h")
+    close = pd.Series(own["close"].to_numpy(dtype=np.float64), ends).groupby(level=0).median()
+    paid = pd.DatetimeIndex(payments["paid_at"].dt.tz_convert("UTC").dt.tz_localize(None))
+    prices = pd.Series(payments["perp_price"].to_numpy(dtype=np.float64), paid)
+    # The first payment comes at the listing, before there is a market: Binance ETH's price is 15 % off.
+    return (prices / close.reindex(paid) - 1.0).iloc[1:].dropna()
+
+
+def _by_hour(prices: pd.DataFrame) -> pd.Series:
+    """Price over spot less 1 of one perpetual: the last of each hour (naive UTC)."""
+    prices = prices.sort_values("time")
+    times = pd.DatetimeIndex(prices["time"].dt.tz_convert("UTC").dt.tz_localize(None))
+    gap = pd.Series((prices["perp_price"] / prices["spot_price"] - 1.0).to_numpy(), times)
+    return gap[~times.floor("h").duplicated(keep="last")]
+
+
+def _gap_spread(gap: pd.Series, extra: Iterable[str]) -> Iterator[dict[str, Any]]:
+    times, values = gap.index.to_numpy(), gap.to_numpy(dtype=np.float64)
+    for period, span in _spans(times, extra):
+        yield _row("price_gap_sd", period, standard_deviation(values[span]), times[span])
+
+
+def _change(days: pd.DataFrame, venue: str, quantity: str) -> Iterator[dict[str, Any]]:
+    """Mean after the end of rewards over the mean before, less 1; delta-method error of independent means."""
+    if venue not in REWARDS_END:
+        return
+    end = REWARDS_END[venue]
+    # A day counts by its midday: the day of the end, at 15:00, is before it.
+    since = days["day"] + pd.Timedelta(12, "h") - end
+    near = days[since.abs() <= _YEAR]
+    values, later = near["value"].to_numpy(dtype=np.float64), (since[near.index] > pd.Timedelta(0)).to_numpy()
+    if min(later.sum(), (~later).sum()) < MIN_ROWS or not values[~later].any():
+        return
+    after, before = (_mean(values[side], _LAG_DAYS) for side in (later, ~later))
+    ratio = after.estimate / before.estimate
+    se = float(np.hypot(after.se, ratio * before.se)) / before.estimate
+    lags, n = max(after.hac_lags, before.hac_lags), len(values)
+    reach = fixed_b_critical(lags, min(after.n, before.n)) * se
+    found = Estimate(ratio - 1.0, se, ratio - 1.0 - reach, ratio - 1.0 + reach, n, lags)
+    yield _row(_CHANGES[quantity], "all", found, near["day"].to_numpy())
 
 
 def standard_deviation(values: Array) -> Estimate:

@@ -41,6 +41,7 @@ def datasets(
     from perp_pipeline.sources.cme import FuturesArchives
     from perp_pipeline.sources.coinbase import coinbase_spot
     from perp_pipeline.sources.cryptodatadownload import CandleArchives
+    from perp_pipeline.sources.declared import PerpPrices, Trades, VenueDays
     from perp_pipeline.sources.defillama import DefiLlamaYields
     from perp_pipeline.sources.deribit import deribit_funding
     from perp_pipeline.sources.fred import FredSeries
@@ -77,6 +78,9 @@ def datasets(
         # Archives of its own are a simulated market's, which has no pools.
         DefiLlamaYields() if archives is None else DefiLlamaYields({}),
         OpenInterestArchives(pinned),
+        VenueDays(pinned),
+        PerpPrices(pinned),
+        Trades(pinned),
         *amm_datasets(
             settings.pools,
             settings.rpc_urls,

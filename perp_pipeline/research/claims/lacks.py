@@ -36,7 +36,7 @@ SOURCES: Final[tuple[tuple[str, Mapping[str, str], str], ...]] = (
     (
         "out_premium_precision",
         {"venue": "gemini"},
-        "needs Gemini's trade prints, which no declared source has",
+        "needs Gemini's trade prints; a declared archive can fill them (see archives.toml)",
     ),
     (
         "out_premium_precision",

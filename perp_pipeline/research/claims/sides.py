@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
 from functools import partial
 
 from perp_pipeline.research.claims.averages import B_WINDOW
@@ -17,15 +19,28 @@ from perp_pipeline.research.claims.model import (
     value,
 )
 from perp_pipeline.research.claims.reading import gather, row_part, rows
+from perp_pipeline.research.words import venue_words
 
 SOURCES = {
-    "gmx_arbitrum": "open interest of GMX by side (raw_gmx_open_interest), which only a gateway has",
-    "gmx_avalanche": "open interest of GMX by side (raw_gmx_open_interest), which only a gateway has",
-    "dydx": "daily volume and locked value of dYdX around the end of its rewards; no source has them",
-    "perp_fi": "funding of perp.fi in 2021 (v1, closed); no source has it",
-    "synthetix": "Synthetix's perpetual and index prices (its subgraph needs a key); no source has them",
+    "gmx_arbitrum": "open interest of GMX by side, which only a gateway has",
+    "gmx_avalanche": "open interest of GMX by side, which only a gateway has",
+    "dydx": "daily volume and locked value of dYdX a year around the end of its rewards; a declared archive "
+    "can fill them (see archives.toml)",
+    "perp_fi": "funding of perp.fi in 2021, whose first version is closed; a declared archive can fill it "
+    "(see archives.toml)",
+    "synthetix": "prices of Synthetix's perpetuals beside spot, whose subgraph needs a key; a declared "
+    "archive can fill them (see archives.toml)",
 }
 """What is missing where a venue has no row."""
+
+_LABELS = {
+    "share_long": "share of open interest that is long",
+    "lp_share_long": "share of the liquidity providers' side that is long",
+    "volume_change": "volume, the year after rewards over the year before",
+    "locked_value_change": "locked value, the year after rewards over the year before",
+    "price_gap_sd": "sd of price over spot",
+    "premium_sd": "sd of a window's average premium",
+}
 
 
 def _side(
@@ -37,23 +52,23 @@ def _side(
     period: str,
     expected: Expected | None,
 ) -> Part:
+    asset = "" if base == "all" else f" {base}"
     try:
-        rows(tables, "out_sides", venue=venue)
+        return row_part(
+            tables,
+            "out_sides",
+            f"{_LABELS[quantity]} on {venue_words(venue)}{asset}",
+            unit,
+            expected,
+            venue=venue,
+            base=base,
+            quantity=quantity,
+            period=period,
+        )
     except MissingData as lack:
         if venue not in SOURCES:
             raise
-        raise MissingData(f"{SOURCES[venue]} ({lack})") from lack
-    return row_part(
-        tables,
-        "out_sides",
-        f"{quantity} on {venue} {base}",
-        unit,
-        expected,
-        venue=venue,
-        base=base,
-        quantity=quantity,
-        period=period,
-    )
+        raise MissingData(SOURCES[venue]) from lack
 
 
 def gmx_traders(tables: Tables, period: str) -> Answer:
@@ -84,7 +99,10 @@ def liquidity_providers_short(tables: Tables, period: str) -> Answer:
 
 
 def rewards_ended(tables: Tables, period: str) -> Answer:
-    """Fall of dYdX volume and locked value from the year before rewards ended to the year after."""
+    """Mean of dYdX volume and locked value in the year after rewards ended over the year before, less 1.
+
+    The last trading rewards of dYdX v3 were those of epoch 31, which ended on 2024-01-16.
+    """
     return gather(
         lambda: _side(tables, "dydx", "all", "volume_change", "share", period, value(-0.90)),
         lambda: _side(tables, "dydx", "all", "locked_value_change", "share", period, value(-0.90)),
@@ -92,26 +110,53 @@ def rewards_ended(tables: Tables, period: str) -> Answer:
 
 
 def perp_fi_longs(tables: Tables, period: str) -> Answer:
-    """Mean funding of perp.fi in the rally of 2021: below zero if longs received it."""
-    return gather(
-        lambda: _side(tables, "perp_fi", "ETH", "funding", "fraction a year", period, NEGATIVE),
-        lambda: _side(tables, "perp_fi", "BTC", "funding", "fraction a year", period, NEGATIVE),
-    )
+    """Mean daily funding of perp.fi in the rally of 2021: below zero if longs received it."""
+
+    def mean(base: str) -> Part:
+        where = {"venue": "perp_fi", "base": base, "method": "funding", "period": period}
+        label = f"funding of perp.fi {base}"
+        try:
+            return row_part(tables, "out_funding_averages", label, "fraction a year", NEGATIVE, **where)
+        except MissingData as lack:
+            raise MissingData(SOURCES["perp_fi"]) from lack
+
+    return gather(lambda: mean("ETH"), lambda: mean("BTC"))
 
 
 def premium_without_mechanism(tables: Tables, period: str) -> Answer:
-    """Standard deviation of the premium on Synthetix less Binance's: below zero if perps track alone."""
+    """Standard deviation of price over spot at one moment on Synthetix, less Binance's.
+
+    Not above zero if perps track spot as well without a premium mechanism as with one.
+
+    Two venues' estimates, each over its own days, taken for independent. Shown: the venues that have the
+    mechanism, by price over spot and by the premium that they print.
+    """
+    spread = "fraction of the index"
+
+    def of(venue: str, quantity: str, base: str) -> Part:
+        return _side(tables, venue, base, quantity, spread, period, None)
+
+    def less(base: str) -> Part:
+        without, other = of("synthetix", "price_gap_sd", base), of("binance", "price_gap_sd", base)
+        estimate, se = without.estimate - other.estimate, math.hypot(without.se, other.se)
+        reach = max((part.ci_high - part.estimate) / part.se for part in (without, other)) * se
+        return replace(
+            without,
+            label=f"sd of price over spot on Synthetix {base} less Binance's",
+            estimate=estimate,
+            se=se,
+            ci_low=estimate - reach,
+            ci_high=estimate + reach,
+            expected=Beyond(0.0, above=False),
+        )
+
+    shown = [
+        *((venue, "price_gap_sd") for venue in ("synthetix", "binance", "bitmex")),
+        *((venue, "premium_sd") for venue in ("binance", "hyperliquid")),
+    ]
     return gather(
-        lambda: _side(
-            tables,
-            "synthetix",
-            "ETH",
-            "premium_sd_less_binance",
-            "fraction",
-            period,
-            Beyond(0.0, above=False),
-        ),
-        lambda: _side(tables, "binance", "ETH", "premium_sd", "fraction", period, None),
+        *(partial(less, base) for base in ("ETH", "BTC")),
+        *(partial(of, venue, quantity, base) for base in ("ETH", "BTC") for venue, quantity in shown),
     )
 
 
@@ -193,14 +238,14 @@ CLAIMS = (
         "fraction a year",
         "2021",
         perp_fi_longs,
-        ("out_sides",),
+        ("out_funding_averages",),
     ),
     Claim(
         56,
         "A",
         "Perps track spot without a premium mechanism (Synthetix)",
         "track spot",
-        "fraction",
+        "fraction of the index",
         "all",
         premium_without_mechanism,
         ("out_sides",),
