@@ -18,7 +18,7 @@ MOST_HIDDEN = 0.05 / 100 * 365
 MINUTE = 1.0 / 60.0
 
 
-def _precision(
+def precision_part(
     tables: Tables,
     venue: str,
     label: str,
@@ -28,6 +28,11 @@ def _precision(
     expected: Expected | None = None,
     base: str = "BTC",
 ) -> Part:
+    """A quantity of out_premium_precision.
+
+    Raises:
+        MissingData: the lake has no such row.
+    """
     return row_part(
         tables,
         "out_premium_precision",
@@ -55,7 +60,7 @@ def premium_error(tables: Tables, period: str) -> Answer:
     unit = "fraction of the index"
 
     def of(label: str, quantity: str, unit: str, expected: Expected | None = None, base: str = "BTC") -> Part:
-        return _precision(tables, "binance", label, quantity, unit, period, expected, base)
+        return precision_part(tables, "binance", label, quantity, unit, period, expected, base)
 
     def error() -> Part:
         others, _ = attempt(
@@ -84,7 +89,9 @@ def premium_error(tables: Tables, period: str) -> Answer:
 def tick_noise(tables: Tables, period: str) -> Answer:
     """Standard deviation from trade to trade on Gemini BTC (out_premium_precision, quantity trade_sd)."""
     words = "standard deviation from trade to trade on Gemini"
-    return gather(lambda: _precision(tables, "gemini", words, "trade_sd", "fraction", period, value(0.0015)))
+    return gather(
+        lambda: precision_part(tables, "gemini", words, "trade_sd", "fraction", period, value(0.0015))
+    )
 
 
 def no_arbitrage_zone(tables: Tables, period: str) -> Answer:
@@ -94,8 +101,8 @@ def no_arbitrage_zone(tables: Tables, period: str) -> Answer:
     """
     inside, half_life = "share of premiums inside 0.2 %", "half-life of premiums outside, in hours"
     return gather(
-        lambda: _precision(tables, "binance", inside, "share_inside_fee", "share", period, Beyond(0.5)),
-        lambda: _precision(tables, "binance", half_life, "half_life_outside_hours", "1", period),
+        lambda: precision_part(tables, "binance", inside, "share_inside_fee", "share", period, Beyond(0.5)),
+        lambda: precision_part(tables, "binance", half_life, "half_life_outside_hours", "1", period),
         note="The text gives no share: read as most premiums inside.",
     )
 
@@ -201,7 +208,7 @@ def auditable(tables: Tables, period: str) -> Answer:
         lambda: audit("of those off the default", "share_exact_off_default", "share"),
         lambda: audit("median of the absolute error", "p50_absolute_error", unit),
         lambda: audit("mean error", "mean_error", unit),
-        lambda: _precision(
+        lambda: precision_part(
             tables,
             "binance",
             "error of a premium from bars of a minute, extrapolated",

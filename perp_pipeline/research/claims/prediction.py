@@ -17,6 +17,7 @@ from perp_pipeline.research.claims.model import (
     Part,
     Tables,
 )
+from perp_pipeline.research.claims.precision import precision_part
 from perp_pipeline.research.claims.reading import attempt, gather, row_part
 
 _MEANS = {"ma3": "mean of a day", "ma21": "mean of 7 days", "ma90": "mean of 30 days"}
@@ -152,17 +153,7 @@ def premium_of_the_trade(tables: Tables, period: str) -> Answer:
     """
 
     def found(label: str, quantity: str, expected: Expected | None = None) -> Part:
-        return row_part(
-            tables,
-            "out_premium_precision",
-            label,
-            "share",
-            expected,
-            venue="binance",
-            base="BTC",
-            quantity=quantity,
-            period=period,
-        )
+        return precision_part(tables, "binance", label, quantity, "share", period, expected)
 
     def weight() -> Part:
         return _with(

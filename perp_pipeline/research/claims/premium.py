@@ -8,7 +8,8 @@ from dataclasses import replace
 import numpy as np
 
 from perp_pipeline.research.claims.model import Answer, Claim, Expected, Part, Tables, value
-from perp_pipeline.research.claims.reading import attempt, gather, row_part, sum_part
+from perp_pipeline.research.claims.precision import precision_part
+from perp_pipeline.research.claims.reading import attempt, gather, sum_part
 from perp_pipeline.theory.funding_map import (
     BINANCE,
     BITMEX,
@@ -91,17 +92,7 @@ def flat_zone_and_caps(tables: Tables, period: str) -> Answer:
         venue: str = "binance",
         base: str = "BTC",
     ) -> Part:
-        return row_part(
-            tables,
-            "out_premium_precision",
-            label,
-            unit,
-            expected,
-            venue=venue,
-            base=base,
-            quantity=quantity,
-            period=period,
-        )
+        return precision_part(tables, venue, label, quantity, unit, period, expected, base)
 
     def judged(quantity: str, unit: str, expected: Expected) -> Part:
         since = f"{quantity}_since_2024-01-01"
