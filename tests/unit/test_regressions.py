@@ -215,16 +215,3 @@ def test_the_longest_contract_stands_for_its_venue() -> None:
         ]
     )
     assert main_symbols(table)["symbol"].tolist() == ["A"]
-
-
-@pytest.mark.slow
-def test_planted_slopes_are_recovered() -> None:
-    """The 95 % intervals hold the planted slopes, and their contrast its value, in 90 of 100 seeds."""
-    held = {"same_day": 0, "prior": 0}
-    for seed in range(100):
-        tables = market(700, seed, phi=0.5)
-        fit = out_regressions(**tables, simulations=2)
-        for name, truth in (("same_day", 0.5), ("prior", 0.3)):
-            row = term(fit, "h30_accrual", name)
-            held[name] += row["ci_low"] <= truth <= row["ci_high"]
-    assert min(held.values()) >= 90, held
