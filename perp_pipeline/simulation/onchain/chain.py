@@ -47,6 +47,19 @@ class Entry(NamedTuple):
     log: Log
 
 
+class Trade(NamedTuple):
+    """What a transaction of swaps did to a pool, as its own books show it.
+
+    Attributes:
+        moved: tokens that came in, net, in smallest units.
+        raw_price: token1 per token0 after it.
+    """
+
+    block: int
+    moved: Pair
+    raw_price: float
+
+
 @dataclass
 class PoolRecord:
     """What the chain knows of one pool.
@@ -54,12 +67,16 @@ class PoolRecord:
     Attributes:
         entries: its logs, ascending.
         balances: what it held after each block that changed it, ascending.
+        trades: its swaps, ascending, from balances and prices.
+        supplies: liquidity tokens after each block that changed its balance (v2 pairs).
         states: its state at the end of each UTC day.
     """
 
     planted: PlantedPool
     entries: list[Entry] = field(default_factory=list)
     balances: list[tuple[int, Pair]] = field(default_factory=list)
+    trades: list[Trade] = field(default_factory=list)
+    supplies: list[tuple[int, int]] = field(default_factory=list)
     states: list[State] = field(default_factory=list)
 
     def between(self, first: int, last: int) -> list[Entry]:
@@ -164,16 +181,22 @@ def simulate_chain(market: SimulatedMarket) -> SimulatedChain:
             _close_day(pools, records)
         if block != last:
             tx, logs, last = 0, 0, block
+        swaps = pool.swaps
         action()
         if not pool.emitted:
             continue
         record = records[pool.planted.address]
+        if pool.swaps > swaps:
+            held = record.balances[-1][1]
+            moved = (pool.balance[0] - held[0], pool.balance[1] - held[1])
+            record.trades.append(Trade(block, moved, pool.raw_price))
         tx_hash = pseudo_hash("transaction", market.seed, block, tx)
         for log in pool.emitted:
             record.entries.append(Entry(block, tx, logs, tx_hash, log))
             logs += 1
         pool.emitted.clear()
         record.balances.append((block, pool.balance))
+        record.supplies.append((block, pool.supply))
         tx += 1
     while edge + BLOCKS_A_DAY <= after:
         edge += BLOCKS_A_DAY

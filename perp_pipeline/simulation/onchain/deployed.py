@@ -82,6 +82,11 @@ class DeployedPool(ABC):
     def raw_price(self) -> float:
         """Token1 per token0."""
 
+    @property
+    def supply(self) -> int:
+        """Liquidity tokens; none of a pool whose positions are its owners' own."""
+        return 0
+
     @abstractmethod
     def state(self) -> State:
         """The pool at this moment."""
@@ -239,6 +244,10 @@ class DeployedConstantProduct(DeployedPool):
     @property
     def raw_price(self) -> float:
         return self.pool.reserves[1] / self.pool.reserves[0]
+
+    @property
+    def supply(self) -> int:
+        return self.pool.supply
 
     def state(self) -> State:
         fees = self.pool.fees_thousandths

@@ -11,8 +11,11 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from fractions import Fraction
 
-from perp_pipeline.simulation.onchain.chain import SimulatedChain
+import numpy as np
+
+from perp_pipeline.simulation.onchain.chain import PoolRecord, SimulatedChain
 from perp_pipeline.simulation.onchain.deployed import State
+from perp_pipeline.simulation.onchain.parameters import BLOCK_SECONDS, BLOCKS_A_DAY
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,47 @@ class PoolDayTruth:
     def convexity_usd(self) -> float:
         """What moving prices cost: fees less profit."""
         return self.fees_usd - self.pnl_usd
+
+
+def volumes(chain: SimulatedChain, address: str) -> list[float]:
+    """Dollars that came into a pool by day, each trade's at the pool's price after it."""
+    record = chain.records[address]
+    found = [0.0] * chain.days
+    for trade in record.trades:
+        values = _values(record, trade.raw_price)
+        day = (trade.block - _first(chain)) // BLOCKS_A_DAY
+        found[day] += sum(max(moved, 0) * value for moved, value in zip(trade.moved, values, strict=True))
+    return found
+
+
+def marked(chain: SimulatedChain, address: str, minutes: int) -> list[float]:
+    """Dollars that the trades of each day brought in, at the pool's price so many minutes after them.
+
+    The dollar value of the coin is that price; the protocol's fees are not taken off. Trades at the end of
+    the chain are valued at its last price.
+    """
+    record = chain.records[address]
+    blocks = np.array([trade.block for trade in record.trades])
+    prices = [trade.raw_price for trade in record.trades]
+    found = [0.0] * chain.days
+    later = minutes * 60 // BLOCK_SECONDS
+    # at once means after that very trade, whatever follows in its block
+    places = np.searchsorted(blocks, blocks + later, side="right") - 1 if later else np.arange(len(blocks))
+    for trade, place in zip(record.trades, places, strict=True):
+        values = _values(record, prices[place])
+        day = (trade.block - _first(chain)) // BLOCKS_A_DAY
+        found[day] += sum(moved * value for moved, value in zip(trade.moved, values, strict=True))
+    return found
+
+
+def _first(chain: SimulatedChain) -> int:
+    """Block at the start of the pools' first day."""
+    return min(record.balances[0][0] for record in chain.records.values())
+
+
+def _values(record: PoolRecord, raw_price: float) -> tuple[float, float]:
+    planted = record.planted
+    return planted.usd_values(planted.usd_price(raw_price))
 
 
 _NOTHING = State((0, 0), (0, 0), (Fraction(0), Fraction(0)), (0, 0), 1.0, 0)
