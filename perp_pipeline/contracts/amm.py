@@ -246,8 +246,7 @@ OUT_AMM_PROFIT_PER_VOLUME = Contract(
     name="out_amm_profit_per_volume",
     doc=(
         "Liquidity providers' profit in basis points of volume. Errors: circular day-block bootstrap of "
-        "the ratio "
-        "of sums, fixed seed; none below 8 days."
+        "the ratio of sums, fixed seed, widened where there are few blocks; none below 8 days."
     ),
     grain="one pool, numeraire, mark and period",
     key=("chain", "pool", "numeraire", "mark", "period"),

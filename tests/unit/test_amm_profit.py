@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from perp_pipeline import contracts
 from perp_pipeline.lake.tables import to_frame
-from perp_pipeline.research.amm_profit import block_days, bootstrap_weights, profit_per_volume, ratio_bp
+from perp_pipeline.research.amm_profit import (
+    block_days,
+    bootstrap_weights,
+    few_blocks,
+    profit_per_volume,
+    ratio_bp,
+    share,
+)
 
 
 def _days(n: int, seed: int = 0) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -98,6 +107,15 @@ def test_the_bootstrap_keeps_runs_of_days_together() -> None:
     _, se, _, _ = ratio_bp(runs, np.ones(n), bootstrap_weights(n))
     alone = 1e4 * runs.std() / np.sqrt(n)
     assert se > 1.8 * alone
+
+
+def test_few_blocks_widen_the_interval() -> None:
+    # four blocks: t with three degrees of freedom, and their spread about the mean is three quarters
+    error, ends = few_blocks(8)
+    assert error == pytest.approx(math.sqrt(4 / 3))
+    assert ends == pytest.approx(math.sqrt(4 / 3) * 3.1824 / 1.96, rel=1e-4)
+    assert few_blocks(10_000)[1] == pytest.approx(1.0, abs=0.01)
+    assert share(np.array([True] * 7 + [False]), bootstrap_weights(8))[3] == 1.0
 
 
 @pytest.mark.parametrize(("n", "length"), [(1, 1), (8, 2), (27, 3), (28, 4), (1000, 10)])
