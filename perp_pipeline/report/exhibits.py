@@ -6,10 +6,36 @@ said so; a result table without an exhibit is printed as it is.
 
 from __future__ import annotations
 
-from perp_pipeline.report import amm, averages, fair, lead_lag, precision, prediction, quanto, regressions
+from perp_pipeline.report import (
+    amm,
+    averages,
+    fair,
+    inside_windows,
+    lags,
+    lead_lag,
+    precision,
+    prediction,
+    quanto,
+    regressions,
+    rules,
+    volatility,
+)
 from perp_pipeline.report.exhibit import FigureExhibit, TableExhibit
 
-THEMES = (averages, regressions, lead_lag, prediction, precision, fair, quanto, amm)
+THEMES = (
+    averages,
+    regressions,
+    lead_lag,
+    volatility,
+    prediction,
+    rules,
+    inside_windows,
+    precision,
+    fair,
+    quanto,
+    amm,
+    lags,
+)
 
 FIGURES: tuple[FigureExhibit, ...] = tuple(figure for theme in THEMES for figure in theme.FIGURES)
 TABLES: tuple[TableExhibit, ...] = tuple(table for theme in THEMES for table in theme.TABLES)

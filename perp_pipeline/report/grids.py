@@ -44,12 +44,14 @@ class Panel:
         ticks: texts below the x axis, one per place; empty texts are left out. Two lines are allowed.
         lines: each with as many estimates as there are ticks.
         note: right of the heading, such as n.
+        below: a line of its own below the heading.
     """
 
     heading: str
     ticks: Sequence[str]
     lines: Sequence[Line]
     note: str = ""
+    below: str = ""
 
 
 def grid_figure(
@@ -66,6 +68,7 @@ def grid_figure(
     same_scale: bool = False,
     digits: int = 0,
     mark: int | None = None,
+    aligned: bool = False,
 ) -> Figure:
     """Panels in rows, each with an axis of its own and the zero line.
 
@@ -76,6 +79,7 @@ def grid_figure(
         band: intervals as a band about a line; else as bars through points.
         same_scale: all panels reach as far; else each its own way.
         digits: decimals of the y ticks; more where a panel's scale needs them.
+        aligned: lines stand on the ticks rather than side by side; for lines that share no tick.
         mark: place on the x axis at which a vertical line stands.
     """
     rows = max(1, math.ceil(len(panels) / columns))
@@ -98,7 +102,7 @@ def grid_figure(
             high = tall - _PANEL_HEAD - _PANEL_FOOT
             axes = place(figure, left, top + row * tall + _PANEL_HEAD, width, high)
             axes.set_ylim(*reach)
-            _draw(axes, panel, band)
+            _draw(axes, panel, band, aligned)
             if mark is not None:
                 axes.axvline(mark, color=colour("zero"), linewidth=1, linestyle=(0, (4, 2)))
             axes.locator_params(axis="y", nbins=6, steps=[1, 2, 4, 5, 10])
@@ -142,9 +146,13 @@ def _reach(panels: Sequence[Panel], room: float = 0.07) -> tuple[float, float]:
     return low - pad, high + pad
 
 
-def _draw(axes: Axes, panel: Panel, band: bool) -> None:
+def _draw(axes: Axes, panel: Panel, band: bool, aligned: bool) -> None:
     axes.set_label(panel.heading)
-    axes.text(0, 1.04, panel.heading, transform=axes.transAxes, fontweight="bold", va="bottom")
+    top = 1.04 + (13.0 / axes.bbox.height if panel.below else 0.0)
+    axes.text(0, top, panel.heading, transform=axes.transAxes, fontweight="bold", va="bottom")
+    if panel.below:
+        muted = colour("muted")
+        axes.text(0, 1.04, panel.below, transform=axes.transAxes, va="bottom", fontsize=8, color=muted)
     axes.text(
         1,
         1.04,
@@ -158,7 +166,7 @@ def _draw(axes: Axes, panel: Panel, band: bool) -> None:
     axes.grid(axis="y", color=colour("grid"), linewidth=0.8)
     axes.axhline(0, color=colour("zero"), linewidth=1)
     places = np.arange(len(panel.ticks), dtype=float)
-    step = 0.0 if band else min(0.22, 0.6 / max(1, len(panel.lines)))
+    step = 0.0 if band or aligned else min(0.22, 0.6 / max(1, len(panel.lines)))
     for index, line in enumerate(panel.lines):
         x = places + step * (index - (len(panel.lines) - 1) / 2)
         y = np.asarray(line.estimates, dtype=float)

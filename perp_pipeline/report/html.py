@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from perp_pipeline.report import cells
+from perp_pipeline.report.claim_numbers import BADGES, claim_numbers
 from perp_pipeline.report.context import ReportContext
 from perp_pipeline.report.exhibit import (
     ESSAYS,
@@ -29,16 +30,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 INDEX = "report.html"
-
-BADGES = {
-    "holds": ("good", "✓"),
-    "fails": ("bad", "✗"),
-    "weak": ("mild", "≈"),
-    "arithmetic": ("exact", "="),
-    "wrong as stated": ("bad", "≠"),
-    "no data": ("none", "·"),
-}
-"""Verdict -> (style, mark): the mark says without colour what the colour says."""
 
 FILES = {essay.code: essay.file for essay in ESSAYS}
 
@@ -121,8 +112,10 @@ def build_report(tables: Tables, *, context: ReportContext) -> Report:
     printed = [item for exhibit in shown if (item := _printed(exhibit, held)) is not None]
     needed = {name for needs in _all_needs() for name in needs}
     claims = _claims(held.get("out_claims"), context)
+    numbers = claim_numbers(held.get("out_claim_parts"))
     for claim in claims:
         claim["figures"] = [exhibit for exhibit in figures if claim["number"] in exhibit.claims]
+        claim["numbers"] = numbers.get(claim["number"], [])
     walks = [_essay(essay, claims, drawn, printed) for essay in ESSAYS]
     walks = [walk for walk in walks if walk["count"] or walk["steps"]]
     environment = _environment()
@@ -284,7 +277,7 @@ def _printed(exhibit: TableExhibit, held: Tables) -> dict[str, Any] | None:
 
 def _others(held: Tables) -> list[dict[str, Any]]:
     """Result tables without an entry of their own, as they are."""
-    known = {"out_claims"} | {name for exhibit in TABLES for name in exhibit.needs}
+    known = {"out_claims", "out_claim_parts"} | {name for exhibit in TABLES for name in exhibit.needs}
     return [
         {"name": name, "doc": doc, "view": cells.view(frame, units=units, limit=_MOST_ROWS)}
         for name, frame in sorted(held.items())

@@ -285,6 +285,31 @@ def sides() -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def claim_parts() -> pd.DataFrame:
+    """out_claim_parts: claim 1 holds at every lag, claim 10 is weak and holds at 30 lags."""
+    rows = []
+    for claim, label, unit, value, half, verdicts in (
+        (1, "Binance minus BitMEX", "fraction a year", 0.104, 0.04, ("holds", "holds")),
+        (10, "perps above 50 %", "share", 0.146, 0.05, ("weak", "holds")),
+    ):
+        for variant, (by, verdict) in enumerate(zip(("", "30 lags"), verdicts, strict=True)):
+            names = {"claim_id": claim, "part": 1, "variant": variant, "label": label, "by": by}
+            judged = {"published": "above 10 %", "unit": unit, "verdict": verdict}
+            rows.append(names | judged | estimate(value, half))
+    for claim, rate, printed in ((21, 0.3285, "33 %"), (22, 0.25, "25 %"), (23, 0.1095, "11 %")):
+        names = {"claim_id": claim, "part": 1, "variant": 0, "label": "sum", "by": ""}
+        judged = {"published": printed, "unit": "fraction a year", "verdict": "arithmetic"}
+        rows.append(names | judged | estimate(rate, 0.0))
+    return pd.DataFrame(rows).drop(columns="hac_lags")
+
+
+def returns_8h() -> pd.DataFrame:
+    """core_returns_8h: ETH moves by 4 % a day, up and down in turn."""
+    ends = pd.date_range("2021-01-01", "2021-03-31 16:00", freq="8h", tz="UTC")
+    close = [1000.0 * math.exp(0.04 * (place // 3 % 2)) for place in range(len(ends))]
+    return pd.DataFrame({"base": "ETH", "window_end": ends, "close": close})
+
+
 def every() -> dict[str, pd.DataFrame]:
     """All of them by table name."""
     return {
@@ -300,4 +325,6 @@ def every() -> dict[str, pd.DataFrame]:
         "out_funding_audit": audit(),
         "out_fair_funding": fair(),
         "out_sides": sides(),
+        "out_claim_parts": claim_parts(),
+        "core_returns_8h": returns_8h(),
     }

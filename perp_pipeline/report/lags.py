@@ -1,0 +1,110 @@
+"""Exhibit of what verdicts hang on: headline numbers with their intervals by Newey-West lags."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from perp_pipeline.report import cells
+from perp_pipeline.report.exhibit import FigureExhibit, TableExhibit, Tables
+from perp_pipeline.report.grids import Line, Panel, grid_figure
+from perp_pipeline.report.style import colour
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+CLAIMS = (1, 2, 6, 7, 9, 10, 12, 14, 15, 16)
+"""Claims whose first judged numbers are means, correlations or slopes over days."""
+
+_PERCENT = ("fraction a year", "fraction", "share")
+_TONES = {"holds": "green", "weak": "ochre", "fails": "vermillion"}
+_NOTHING = float("nan")
+
+
+def _chosen(parts: pd.DataFrame) -> list[list[dict[Any, Any]]]:
+    """Numbers with variants by lags, each as its rows, itself first.
+
+    The first judged number of each claim, and the others whose verdict hangs on the lags.
+    """
+    rows = parts[parts["claim_id"].isin(CLAIMS)]
+    by_lags = (rows["variant"] == 0) | rows["by"].str.fullmatch(r"\d+ lags")
+    found: list[list[dict[Any, Any]]] = []
+    for _, own in rows[by_lags & rows["verdict"].notna()].groupby("claim_id", sort=True):
+        numbers = [
+            group.sort_values("variant").to_dict("records")
+            for _, group in own.groupby("part", sort=True)
+            if len(group) > 1
+        ]
+        hang = [rows for rows in numbers[1:] if len({row["verdict"] for row in rows}) > 1]
+        found += [*numbers[:1], *hang]
+    return found
+
+
+def lags_figure(parts: pd.DataFrame, *, source: str = "out_claim_parts") -> Figure:
+    """The interval of each number as it is judged, and with 30, 60, 120 and 250 lags; colours are verdicts.
+
+    Args:
+        parts: out_claim_parts.
+    """
+    panels = []
+    for rows in _chosen(parts):
+        factor = 100.0 if rows[0]["unit"] in _PERCENT else 1.0
+        ticks = ["as judged", *(row["by"] for row in rows[1:])]
+        lines = []
+        for verdict, tone in _TONES.items():
+            here = [row["verdict"] == verdict for row in rows]
+            values = {
+                name: [
+                    factor * row[name] if shown else _NOTHING for row, shown in zip(rows, here, strict=True)
+                ]
+                for name in ("estimate", "ci_low", "ci_high")
+            }
+            lines.append(Line(verdict, colour(tone), values["estimate"], values["ci_low"], values["ci_high"]))
+        heading = f"{rows[0]['claim_id']}: {_short(rows[0]['label'])}{', %' if factor > 1 else ''}"
+        below = f"published: {rows[0]['published']}; n = {rows[0]['n']:,}"
+        panels.append(Panel(heading, ticks, lines, below=below))
+    return grid_figure(
+        panels,
+        title="Do verdicts hang on the number of lags?",
+        subtitle="95 % intervals as judged and with other Newey-West lags. Colour: the verdict of each.",
+        footer=f"Source: {source}. Number of the claim before each heading. n: days, or rates.",
+        unit="",
+        digits=0,
+        tall=184,
+        aligned=True,
+    )
+
+
+def _short(label: str) -> str:
+    return label if len(label) <= 36 else label[:35].rstrip() + "…"
+
+
+def _say(tables: Tables) -> str:
+    told = []
+    for rows in _chosen(tables["out_claim_parts"]):
+        unit = str(rows[0]["unit"])
+        routes = []
+        for row in rows:
+            reach = cells.interval(row["ci_low"], row["ci_high"], unit)
+            routes.append(f"{row['by'] or 'as judged'} {reach} ({row['verdict']})")
+        told.append(f"Claim {rows[0]['claim_id']}, {rows[0]['label']}: {', '.join(routes)}")
+    return "; ".join(told) or "no number has variants by lags"
+
+
+FIGURES: tuple[FigureExhibit, ...] = (
+    FigureExhibit(
+        "intervals-by-lags",
+        "B",
+        "Intervals by lags",
+        "Funding is persistent, so that intervals depend on how many lags an error allows for. Numbers are "
+        "judged with the lags that each series' own persistence asks for; where another choice would change "
+        "a verdict, the claim's reason says so.",
+        CLAIMS,
+        ("out_claim_parts",),
+        lambda tables, source: lags_figure(tables["out_claim_parts"], source=source),
+        _say,
+    ),
+)
+
+TABLES: tuple[TableExhibit, ...] = ()
