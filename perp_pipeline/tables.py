@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from perp_pipeline import contracts
 from perp_pipeline.amm.steps import AMM
+from perp_pipeline.funding.copies import CONTEXT_MONTHS
 from perp_pipeline.funding.grid import core_funding_8h, core_funding_daily
 from perp_pipeline.funding.payments import core_funding_payments
 from perp_pipeline.funding.premium import core_premium
@@ -41,9 +42,13 @@ FUNDING = (
         # A payment's interval is read off the spacing to the one before it, a price that stands still off its
         # neighbours on both sides. No venue is needed: before 2019-09 there is one only, and one may refuse.
         # The address tells a row of the archive from an answer.
-        tuple(
-            Input(table, before=1, after=1, optional=True, provenance=True)
-            for table in (*contracts.funding_of_venues(), "raw_bitmex_bucketed")
+        # Whether a rate is another contract's is known from when the two were last compared.
+        (
+            *(
+                Input(table, before=CONTEXT_MONTHS, after=1, optional=True, provenance=True)
+                for table in contracts.funding_of_venues()
+            ),
+            Input("raw_bitmex_bucketed", before=1, after=1, optional=True, provenance=True),
         ),
         parameters=("universe",),
         chapter="funding",

@@ -94,7 +94,8 @@ CORE_FUNDING_PAYMENTS = Contract(
         "Every funding payment of every followed perpetual, one form for all venues. paid_at is rounded to "
         "the second; the interval is the one observed; a hole in the source is a hole here. Where a source "
         "has one contract's rates under two names of a venue (ten changes and more, each the same in both), "
-        "the contract that was listed later is left out there: those rates are not its own."
+        "the contract that was listed later is left out, there and for a year where the other has no payment "
+        "to compare: those rates are not its own."
     ),
     grain="one payment of one symbol",
     key=("venue", "symbol", "paid_at"),

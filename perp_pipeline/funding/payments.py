@@ -142,12 +142,14 @@ def _followed(rows: pd.DataFrame, universe: Universe) -> tuple[pd.DataFrame, pd.
 
 def _own(rows: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Rows with a rate of their own, and those that repeat another contract's."""
-    original = copied_from(rows)
-    reason = (
-        "the rate is that of " + original + ", change for change: the source has one contract's rates "
-        "under two names"
+    found = copied_from(rows)
+    original, names = found["original"], "the source has one contract's rates under two names"
+    reason = np.select(
+        [original == "", found["compared"]],
+        ["", "the rate is that of " + original + f", change for change: {names}"],
+        "where " + original + f" has payments the rates were its own, change for change: {names}",
     )
-    return _parted(rows, reason.where(original != "", "").to_numpy())
+    return _parted(rows, reason)
 
 
 def _parted(rows: pd.DataFrame, reasons: np.ndarray) -> tuple[pd.DataFrame, pd.DataFrame]:

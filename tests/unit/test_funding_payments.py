@@ -221,6 +221,34 @@ def test_equal_rates_that_do_not_move_are_no_copy() -> None:
     assert built.dropped.empty
 
 
+def test_a_copy_stays_one_where_it_cannot_be_compared() -> None:
+    """XBTUSD has a hole and ends in January 2021: the payments of the other are its, for a year more."""
+    rng = np.random.default_rng(3)
+    stamps = pd.Series(pd.date_range("2021-01-01T04:00", "2022-06-30T20:00", freq="8h", tz="UTC", unit="us"))
+    rates = rng.normal(0, 1e-4, len(stamps)).round(8)
+    coin, dollar = (bitmex(stamps, symbol=symbol).assign(rate=rates) for symbol in ("XBTUSD", "XBTUSDT"))
+    coin = coin[:90].drop(index=range(30, 40))
+    built = build(raw_bitmex_funding=pd.concat([coin, dollar], ignore_index=True))
+    left = built.frame[built.frame["symbol"] == "XBTUSDT"]
+    assert left["paid_at"].min() == pd.Timestamp("2022-02-01T04:00", tz="UTC")
+    reasons = built.dropped["reason"].value_counts()
+    assert reasons.filter(like="the rate is that of XBTUSD").tolist() == [80]
+    assert reasons.filter(like="where XBTUSD has payments the rates were its own").sum() == len(
+        stamps
+    ) - 80 - len(left)
+
+
+def test_one_payment_of_its_own_ends_a_copy() -> None:
+    rng = np.random.default_rng(4)
+    rates = rng.normal(0, 1e-4, 93).round(8)
+    stamps = pd.Series(pd.date_range("2022-01-01T04:00", periods=120, freq="8h", tz="UTC", unit="us"))
+    dollar = np.append(rates, rng.normal(0, 1e-4, 27).round(8))
+    dollar[92] += 1e-6
+    sides = (bitmex(stamps[:93]).assign(rate=rates), bitmex(stamps, symbol="XBTUSDT").assign(rate=dollar))
+    rows = build(raw_bitmex_funding=pd.concat(sides, ignore_index=True)).frame
+    assert rows.loc[rows["symbol"] == "XBTUSDT", "paid_at"].tolist() == stamps[92:].tolist()
+
+
 def test_a_month_is_not_judged_by_later_ones() -> None:
     """Seen with the next month or without it, the same payments of a month are kept."""
     rng = np.random.default_rng(2)
