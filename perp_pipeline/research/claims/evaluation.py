@@ -107,12 +107,11 @@ def reason_of(answer: Answer, verdicts: Sequence[Verdict | None], period: str) -
     ]
     shown = [part for part, verdict in zip(answer.parts, verdicts, strict=True) if verdict is None]
     main = judged[0][0] if judged else answer.parts[0]
-    sentences = [_sentence(part, verdict, _dates(part, main)) for part, verdict in judged]
+    sentences = [_sentence(part, verdict, _dates(part, main, period)) for part, verdict in judged]
     sentences += [text for text in (_robust([part for part, _ in judged]),) if text]
     if shown:
-        sentences.append(
-            f"{'Beside it: ' if judged else ''}{'; '.join(_beside(part, main) for part in shown)}."
-        )
+        told = "; ".join(_beside(part, _dates(part, main, period)) for part in shown)
+        sentences.append(f"{'Beside it: ' if judged else ''}{told}.")
     if answer.note:
         sentences.append(plain(answer.note))
     sentences += [text for text in (_short_of(main, period),) if text]
@@ -127,8 +126,8 @@ def _sentence(part: Part, verdict: Verdict, dates: str) -> str:
     return f"{part.label}{dates}: {_with_interval(part)} [{verdict}{side}]{_hangs_on(part, verdict)}."
 
 
-def _beside(part: Part, main: Part) -> str:
-    return f"{part.label}{_dates(part, main)}: {readable(part.estimate, part.unit)}"
+def _beside(part: Part, dates: str) -> str:
+    return f"{part.label}{dates}: {readable(part.estimate, part.unit)}"
 
 
 def _with_interval(part: Part) -> str:
@@ -156,13 +155,17 @@ def _differing(other: Part, part: Part) -> str:
     return told.removeprefix(f"{same} ") if other.se > 0 else told
 
 
+_DATED = re.compile(r" \(\d{4}-\d\d-\d\d to [^)]*\)$")
+
+
 def _robust(judged: Sequence[Part]) -> str:
     """The variants that change no verdict of a part that has them."""
     steady: dict[str, bool] = {}
     for part in judged:
         verdict = verdict_of(part)
         for other, by_it in variants_of(part):
-            steady[other.label] = steady.get(other.label, True) and by_it in (verdict, None)
+            label = _DATED.sub("", other.label)
+            steady[label] = steady.get(label, True) and by_it in (verdict, None)
     same = [label for label, holds in steady.items() if holds]
     if not same:
         return ""
@@ -190,9 +193,14 @@ def _undecided(part: Part, verdict: Verdict) -> bool:
     return part.estimate < expected.bound if expected.above else part.estimate > expected.bound
 
 
-def _dates(part: Part, main: Part) -> str:
-    """The dates of a number whose data begin or end more than a week from the main one's."""
+def _dates(part: Part, main: Part, period: str) -> str:
+    """The dates of a number whose data begin or end more than a week from the main one's.
+
+    Of a number about a period of its own, which its label names, only where the data do not cover that.
+    """
     if part is main or part.window_start is None or part.window_end is None:
+        return ""
+    if part.period not in (None, period) and not _short_of(part, period):
         return ""
     first, last = f"{part.window_start:%Y-%m-%d}", f"{part.window_end:%Y-%m-%d}"
     if main.window_start is None or main.window_end is None:

@@ -44,16 +44,6 @@ SOURCES: Final[tuple[tuple[str, Mapping[str, str], str], ...]] = (
         "a fitted cap; too few rates reached one",
     ),
     (
-        "out_premium_precision",
-        {"venue": "binance"},
-        "needs Binance's premium index, which the lake does not have of this window",
-    ),
-    (
-        "out_funding_audit",
-        {"venue": "binance"},
-        "needs Binance's premium index, which the lake does not have of this window",
-    ),
-    (
         "out_fair_funding",
         {"method": "fair_lending"},
         "needs what lenders of ETH earn (Aave's WETH rate, from DefiLlama), which the lake does not have",
@@ -66,6 +56,9 @@ SOURCES: Final[tuple[tuple[str, Mapping[str, str], str], ...]] = (
 )
 """Table, condition on the row asked for, and what is missing: the first entry that fits is said."""
 
+_PREMIUM_INDEX: Final = ("out_premium_precision", "out_funding_audit")
+"""Tables that have no row of Binance in a window without its premium index."""
+
 _NOT_SAID: Final = ("scheme", "frequency", "numeraire", "mark", "chain", "method_a", "method_b")
 _PLACES: Final = ("venue", "venue_a", "venue_b")
 _NAMES: Final = ("base", "symbol", "symbol_a", "symbol_b", "product")
@@ -76,17 +69,20 @@ def no_table(table: str) -> str:
     return f"{TABLES.get(table, key_words(table))}, which the lake does not have yet"
 
 
-def no_rows(table: str, where: Mapping[str, Any], period: str = "") -> str:
+def no_rows(table: str, where: Mapping[str, Any], period: str = "", *, covered: bool = False) -> str:
     """A table without the rows asked for: its missing source where that is known, else what was asked.
 
     Args:
         where: column -> value, or list of values.
         period: the period asked for, where it is not among the columns.
+        covered: the table has other rows of the venue and period asked for.
     """
     period = period or str(where.get("period", ""))
     for name, condition, text in SOURCES:
         if name == table and all(str(where.get(column)) == wanted for column, wanted in condition.items()):
             return text
+    if table in _PREMIUM_INDEX and where.get("venue") == "binance" and not covered:
+        return f"needs Binance's premium index, which the lake does not have{_in(period) or ' yet'}"
     predictor = str(where.get("predictor", ""))
     if table == "out_predictor_race" and "premium" in predictor:
         index = f"Binance's premium index, which the lake does not have{_in(period)}"

@@ -40,7 +40,9 @@ def rows(tables: Tables, table: str, **where: Any) -> pd.DataFrame:
     for column, wanted in where.items():
         keep &= frame[column].isin(wanted if isinstance(wanted, list) else [wanted]).to_numpy(dtype=bool)
     if not keep.any():
-        raise MissingData(no_rows(table, where))
+        about = {column: where[column] for column in ("venue", "period") if column in where}
+        covered = bool(np.logical_and.reduce([frame[name] == wanted for name, wanted in about.items()]).any())
+        raise MissingData(no_rows(table, where, covered=covered))
     return frame[keep]
 
 
