@@ -34,6 +34,8 @@ _LABELS = {
 _MAIN = "8h"
 """Judged are 8-hour windows on spot prices, the windows that funding is paid for."""
 
+_JUDGED = "Judged on 8-hour spot prices."
+
 
 def _quanto(
     tables: Tables,
@@ -108,7 +110,7 @@ def four_years(tables: Tables, period: str) -> Answer:
         lambda: _quanto(tables, "vol_margin", period, value(0.78)),
         lambda: _quanto(tables, "vol_base", period, value(1.03)),
         lambda: _quanto(tables, "corr", period, value(0.83), "1"),
-        note=f"The post's own 78 x 103 x 83 % is {100 * 0.78 * 1.03 * 0.83:.1f} %; it prints 63 %.",
+        note=f"{_JUDGED} The post's own 78 x 103 x 83 % is {100 * 0.78 * 1.03 * 0.83:.1f} %; it prints 63 %.",
     )
 
 
@@ -118,6 +120,7 @@ def net_of_covariance(tables: Tables, period: str) -> Answer:
         lambda: _quanto(tables, "net_funding", period, value(0.0)),
         lambda: _quanto(tables, "funding", period),
         lambda: _quanto(tables, "covariance", period),
+        note=_JUDGED,
     )
 
 
@@ -136,6 +139,7 @@ def five_years(tables: Tables, period: str) -> Answer:
         lambda: _quanto(tables, "funding", "2021", value(0.94)),
         lambda: _quanto(tables, "covariance", "2023", value(0.18)),
         lambda: _quanto(tables, "funding", "2023", value(0.32)),
+        note=_JUDGED,
     )
 
 
@@ -145,6 +149,7 @@ def since_june_2017(tables: Tables, period: str) -> Answer:
         lambda: _quanto(tables, "covariance", period, value(0.64)),
         lambda: _quanto(tables, "asset_return", period, value(0.51)),
         lambda: _quanto(tables, "perp_return", period, value(1.15)),
+        note=_JUDGED,
     )
 
 
