@@ -31,7 +31,8 @@ PREDICTORS = {
     "premium_instant": "prem.\nnow",
     "premium_formula": "prem.,\nmap",
 }
-_PREM = " Prem.: the last premium, as it is and through the map."
+_DAYS = "Days: their mean. n: forecasts."
+_PREM = "Prem.: the last premium, as it is and through the map."
 _SCHEME = "expanding"
 _DECILES = [f"d{place:02d}" for place in range(1, 11)]
 _DRAWDOWNS = {
@@ -102,8 +103,7 @@ def race_figure(race: pd.DataFrame, *, premium: bool = False, source: str = "out
         title=f"What predicts funding{', premium among it' if premium else ''}, {period_words(period)}",
         subtitle="Out-of-sample R² against no change, least squares on an expanding window; 95 % intervals "
         "(Diebold-Mariano).",
-        footer=f"Source: {source}. Above zero: better than the last announced rate as it is. Days: their "
-        f"mean. n: forecasts.{_PREM if premium else ''}",
+        footer=f"Source: {source}. Above zero: better than the last rate. {_PREM if premium else _DAYS}",
         unit="",
         digits=1,
         tall=190,
