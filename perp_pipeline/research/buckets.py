@@ -12,6 +12,7 @@ trimmed mean (Serfling 1980, "Approximation theorems of mathematical statistics"
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,6 +24,7 @@ from perp_pipeline.research.statistics import Array, Estimate, hac_influence
 Rows = npt.NDArray[np.bool_]
 
 _HALF_DECILE = 0.05
+_FEWEST = 8
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,9 @@ class BucketMean:
         )
 
     def estimate(self, lags: int) -> Estimate:
-        """The mean with its HAC error over all rows; n counts the rows inside."""
+        """The mean with its HAC error over all rows; n counts the rows inside, no error below 8 of them."""
+        if self.n < _FEWEST:
+            return Estimate(self.value, math.nan, math.nan, math.nan, self.n, 0)
         found = hac_influence(self.value, self.influence, lags, self.weights)
         return Estimate(self.value, found.se, found.ci_low, found.ci_high, self.n, found.hac_lags)
 

@@ -57,3 +57,10 @@ def test_a_difference_adds_up() -> None:
     assert gap.value == pytest.approx(means[10].value - means[1].value)
     assert gap.n == 80
     assert gap.estimate(30).estimate == gap.value
+
+
+def test_fewer_than_eight_rows_have_no_error() -> None:
+    inside = np.arange(300) < 7
+    found = bucket_mean(ar1(300, 0.5, np.random.default_rng(4)), inside).estimate(30)
+    assert found.n == 7
+    assert np.isnan([found.se, found.ci_low, found.ci_high]).all()
