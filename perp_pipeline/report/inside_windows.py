@@ -90,7 +90,7 @@ def weights_figure(precision: pd.DataFrame, *, source: str = _PRECISION) -> Figu
         rule = [100 * (2 * place - 1) / n**2 for place, n in parts]
         lines = [Line("by regression", colour("blue"), *shown), Line("by the rule", colour("muted"), rule)]
         heading = f"{venue_name(str(keys[1]))} {keys[0]}"
-        panels.append(Panel(heading, [f"{place}" for place, _ in parts], lines, _slope(values)))
+        panels.append(Panel(heading, [f"{place}" for place, _ in parts], lines, _note(values, found)))
     return grid_figure(
         panels,
         title="Which hours make a rate",
@@ -104,13 +104,14 @@ def weights_figure(precision: pd.DataFrame, *, source: str = _PRECISION) -> Figu
     )
 
 
-def _slope(values: pd.DataFrame) -> str:
-    """The fitted slope of the map, beside the panel's heading."""
+def _note(values: pd.DataFrame, weights: pd.DataFrame) -> str:
+    """Windows behind the weights, and the fitted slope of the map."""
+    count = f"n = {int(weights['n'].max()):,}"
     if "slope" not in values.index:
-        return ""
+        return count
     row = values.loc["slope"]
     ends = f"{number(row['ci_low'], 2)}, {number(row['ci_high'], 2)}"
-    return f"slope {number(row['estimate'], 2)} [{ends}]"
+    return f"slope {number(row['estimate'], 2)} [{ends}], {count}"
 
 
 def _say_hours(tables: Tables) -> str:
