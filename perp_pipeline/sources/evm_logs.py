@@ -23,7 +23,7 @@ from perp_pipeline.sources.evm_errors import (
     UnknownTopic,
 )
 from perp_pipeline.sources.evm_events import V3, Event
-from perp_pipeline.sources.evm_words import floats, small_signed, words_from_hex
+from perp_pipeline.sources.evm_words import Bytes, floats, small_signed, words_from_hex
 
 
 @dataclass(frozen=True)
@@ -149,16 +149,25 @@ def verify_price_path(table: pa.Table) -> None:
     Raises:
         BrokenPricePath: naming the block.
     """
-    path = _path(table)
-    if path is None:
+    found = _swap_words(table)
+    if found is None:
         return
-    wrong = np.diff(path.ticks) * path.into[1:] > 1
+    words, blocks = found
+    ticks = small_signed(words[:, 4], 24, "tick")
+    # 1 where token0 came in, -1 where it went out; where none moved, token1 tells
+    into = np.where(words[:, 0].any(axis=1), _signs(words[:, 0]), -_signs(words[:, 1]))
+    wrong = np.diff(ticks) * into[1:] > 1
     if wrong.any():
         place = int(np.flatnonzero(wrong)[0]) + 1
         raise BrokenPricePath(
-            f"the swap in block {path.blocks[place]} moves the price against its own amounts "
-            f"(tick {path.ticks[place - 1]} to {path.ticks[place]}): logs before it are missing"
+            f"the swap in block {blocks[place]} moves the price against its own amounts "
+            f"(tick {ticks[place - 1]} to {ticks[place]}): logs before it are missing"
         )
+
+
+def _signs(words: Bytes) -> npt.NDArray[np.int64]:
+    """1, 0 or -1 of signed words."""
+    return np.where(words[:, 0] > 0x7F, -1, words.any(axis=1).astype(np.int64))
 
 
 def price_jump(table: pa.Table) -> str:
@@ -189,37 +198,44 @@ class _Path:
     """The v3 swaps of a table.
 
     Attributes:
-        into: 1 where token0 came in, -1 where it went out.
         paid_out: what went out, as the change of the square root of the price it takes at a liquidity of one,
             relative to that root.
     """
 
     blocks: npt.NDArray[np.int64]
     ticks: npt.NDArray[np.int64]
-    into: npt.NDArray[np.int64]
     liquidity: npt.NDArray[np.float64]
     paid_out: npt.NDArray[np.float64]
 
 
 def _path(table: pa.Table) -> _Path | None:
     """The path of the price; None where fewer than two v3 swaps make none."""
-    chosen = pc.and_(
-        pc.equal(table["topic0"], _V3_SWAP), pc.equal(pc.binary_length(table["data"]), _V3_LENGTH)
-    )
-    swaps = table.filter(chosen)
-    if swaps.num_rows < 2:
+    found = _swap_words(table)
+    if found is None:
         return None
-    words = words_from_hex(swaps["data"], 5)
+    words, blocks = found
     in0, in1 = (floats(words[:, place], signed=True) for place in (0, 1))
     root, liquidity = (floats(words[:, place], signed=False) for place in (2, 3))
     root /= 2.0**96
     return _Path(
-        blocks=swaps["block_number"].to_numpy(),
+        blocks=blocks,
         ticks=small_signed(words[:, 4], 24, "tick"),
-        into=np.where(in0 != 0, np.sign(in0), -np.sign(in1)).astype(np.int64),
         liquidity=liquidity,
         paid_out=np.where(in1 < 0, -in1 / root, np.maximum(-in0, 0.0) * root),
     )
+
+
+def _swap_words(table: pa.Table) -> tuple[Bytes, npt.NDArray[np.int64]] | None:
+    """Words and blocks of the v3 swaps of a table; None for fewer than two."""
+    chosen = pc.and_(
+        pc.equal(table["topic0"], _V3_SWAP), pc.equal(pc.binary_length(table["data"]), _V3_LENGTH)
+    )
+    swaps = table.select(["block_number", "data"])
+    if not pc.all(chosen).as_py():
+        swaps = swaps.filter(chosen)
+    if swaps.num_rows < 2:
+        return None
+    return words_from_hex(swaps["data"], 5), swaps["block_number"].to_numpy()
 
 
 _TICK = math.log(1.0001)
