@@ -152,9 +152,10 @@ class Row:
         return frame
 
     def coverage(self) -> tuple[int, int]:
-        """Markets whose interval holds the truth, and markets that have the row."""
+        """Markets whose interval holds the truth, and markets that have an interval."""
         rows = self.found()
         truth = (rows["estimate"] * rows["n"]).sum() / rows["n"].sum() if self.truth is None else self.truth
+        rows = rows[rows["ci_low"].notna()]
         low, high = rows["ci_low"] - self.rounding, rows["ci_high"] + self.rounding
         return int(((low <= truth) & (truth <= high)).sum()), len(rows)
 
@@ -289,7 +290,6 @@ BELOW = {
     "house_money XBTUSD past_return_7d d01": 86,
     "house_money XBTUSD share_above_50pct all": 86,
     "house_money ETHUSD past_return_30d d10_minus_d01": 86,
-    "house_money XBTUSD drawdown_365d over_60pct": 86,
     "house_money ETHUSD drawdown_365d 0_5pct": 88,
 }
 """Percent of the markets at least; what they show is one or two above."""
