@@ -27,6 +27,8 @@ FORMATS: dict[str, tuple[float, str, str]] = {
 PERIODS = {"fraction a year": "a year", "fraction a day": "a day", "fraction per 8 h": "per 8 h"}
 """What the suffix of :data:`FORMATS` leaves out."""
 
+_SMALL_DIGITS = 3
+
 MISSING = "\N{EN DASH}"
 
 
@@ -71,10 +73,13 @@ def _three_digits(value: float) -> str:
 
 
 def interval(low: float, high: float, unit: str) -> str:
-    """``10.1 to 18.3``; an en dash where there is none."""
+    """``10.1 to 18.3``; an en dash where there is none. Below one percent a year three decimals."""
     if pd.isna(low) or pd.isna(high):
         return MISSING
-    return f"{amount(low, unit, suffix=False)} to {amount(high, unit, suffix=False)}"
+    small = FORMATS.get(unit) == FORMATS["fraction a year"] and max(abs(low), abs(high)) < 0.01
+    digits = _SMALL_DIGITS if small else None
+    ends = (amount(end, unit, suffix=False, digits=digits) for end in (low, high))
+    return " to ".join(ends)
 
 
 def window(start: Any, end: Any) -> str:

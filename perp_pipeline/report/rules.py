@@ -26,7 +26,11 @@ def _printed(parts: pd.DataFrame) -> list[tuple[int, float, str]]:
     """Claim, its premium, and the rate a year that its text prints for it."""
     own = parts[(parts["part"] == 1) & (parts["variant"] == 0)].set_index("claim_id")
     return [
-        (claim, float(own.loc[claim, "estimate"]) / 365.0, str(own.loc[claim, "published"]))
+        (
+            claim,
+            float(own.loc[claim, "estimate"]) / 365.0,
+            str(own.loc[claim, "published"]).replace(".00", "").removesuffix(" a year"),
+        )
         for claim in CLAIMS
         if claim in own.index
     ]
