@@ -16,7 +16,7 @@ from perp_pipeline.sources.amm import amm_datasets
 
 
 def test_minute_files_and_snapshots(replay: Any, tmp_path: Path) -> None:
-    _, _, minutes, snapshots, days = amm_datasets((), {})
+    _, _, minutes, snapshots, days, *_ = amm_datasets((), {})
     http = client(tmp_path, replay.url)
     june = rows(minutes, http, "2025-06")
     assert len(june) == 14 * 1440 - 1

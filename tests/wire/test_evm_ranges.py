@@ -107,7 +107,7 @@ def test_what_errors_mean(code: int, message: str, error: type[SourceError]) -> 
 def test_a_pool_of_which_nothing_is_held(replay: Any, tmp_path: Path) -> None:
     label = "ethereum:0x11b815efb8f581194ae79006d24e0d814b7697f6"
     http = client(tmp_path, replay.url)
-    logs, days, *_ = amm_datasets((label,), {"ETH_RPC_URL": RPC["ethereum"]})
+    _, days, *_ = amm_datasets((label,), {"ETH_RPC_URL": RPC["ethereum"]})
     with pytest.raises(NotServed, match=r"holds none of these days.*this replay holds no logs"):
         list(days.fetch(http, Span.parse("2024-01", "2024-01"), NOW))
     asked = rows(sets(label)[1], http, "2024-01")
