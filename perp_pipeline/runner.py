@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -209,11 +209,12 @@ def _build(step: Step, span: Span, context: Context, report: StepReport) -> None
     span = _reaching_back(step, span, context.lake)
     by_month = contract.time is not None and any(_is_large(item) for item in step.inputs)
     parts = [Span(month, month) for month in span] if by_month else [span]
+    whole = {item.table: _load(item, span, context) for item in step.inputs if item.whole}
     frames: Frames = []
     for part in parts:
         if by_month and not _fed(step, part, context.lake):
             continue
-        built = _built(step, part, context, report)
+        built = _built(step, part, whole, context, report)
         if built is None:
             continue
         if contract.large:
@@ -228,9 +229,17 @@ def _build(step: Step, span: Span, context: Context, report: StepReport) -> None
         report.note = f"no input rows for {span}"
 
 
-def _built(step: Step, span: Span, context: Context, report: StepReport) -> pd.DataFrame | None:
-    """The step's frame, None where it has no input rows; what cleaning kept out is recorded."""
-    inputs = {item.table: _load(item, span, context) for item in step.inputs}
+def _built(
+    step: Step, span: Span, whole: Mapping[str, pd.DataFrame], context: Context, report: StepReport
+) -> pd.DataFrame | None:
+    """The step's frame, None where it has no input rows; what cleaning kept out is recorded.
+
+    Args:
+        whole: inputs that are read whole, once for all months.
+    """
+    inputs = {
+        item.table: whole[item.table] if item.whole else _load(item, span, context) for item in step.inputs
+    }
     if step.inputs and all(inputs[item.table].empty for item in step.inputs if not item.beside):
         return None
     parameters = {name: getattr(context.settings, name) for name in step.parameters}

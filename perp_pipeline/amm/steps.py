@@ -51,7 +51,8 @@ AMM = (
             Input("core_amm_minutes", before=1, optional=True),
             Input("raw_amm_snapshots", before=1, optional=True),
             _DAYS,
-            Input("core_spot_1h", before=1, after=1, optional=True, beside=True),
+            # Days of the month before are built as context, and the first of them starts at a bar before it.
+            Input("core_spot_1h", before=2, after=1, optional=True, beside=True),
         ),
         chapter="amm",
     ),
