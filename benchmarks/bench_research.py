@@ -13,8 +13,10 @@ processor time; the draws of the persistence null, for which statsmodels has no 
 from __future__ import annotations
 
 import argparse
+import importlib
 import time
 from collections.abc import Callable, Iterable
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -100,9 +102,8 @@ def main() -> None:
     parser.add_argument("--table", help="one result table instead of all")
     asked = parser.parse_args()
     lake = Lake.at(asked.lake)
-    # Their import is not the estimators' time.
-    import scipy.stats  # noqa: F401
-    import statsmodels.api  # noqa: F401
+    for name in ("scipy.stats", "statsmodels.api"):
+        importlib.import_module(name)  # not the estimators' time
 
     print("| table | rows | seconds | bare statsmodels | ratio |\n|---|---|---|---|---|")
     total = [0.0, 0.0]
@@ -111,16 +112,16 @@ def main() -> None:
         if not name.startswith("out_") or asked.table not in (None, name):
             continue
         tables = inputs(lake, step)
-        made: list[pd.DataFrame | Built] = []
-        own = seconds(lambda: made.append(step.build(**tables)), 2)  # noqa: B023
-        built = made[-1]
+        build = partial(step.build, **tables)
+        built = build()
+        own = seconds(build, 2)
         frame = built.frame if isinstance(built, Built) else built
         bare = bare_seconds(frame)
         total[0] += own
         total[1] += 0.0 if np.isnan(bare) else bare
         print(_line(f"`{name}`", len(frame), own, bare), flush=True)
         if name == "out_regressions":
-            plain = seconds(lambda: step.build(**tables, simulations=FEWEST_DRAWS), 3)  # noqa: B023
+            plain = seconds(partial(build, simulations=FEWEST_DRAWS), 3)
             print(_line("the same without draws of the null", len(frame), plain, bare), flush=True)
     print(_line("all", 0, *total))
 

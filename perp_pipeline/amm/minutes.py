@@ -110,12 +110,16 @@ def from_swaps(swaps: pd.DataFrame, facts: PoolFacts, switches: pd.DataFrame) ->
     )
 
 
+def _part_of(denominator: int) -> float:
+    return 1 / denominator if denominator else 0.0
+
+
 def protocol_shares(
     swaps: pd.DataFrame, facts: PoolFacts, switches: pd.DataFrame
 ) -> tuple[Floats | float, Floats | float]:
     """The protocol's share of the fee of each swap, in token0 and token1, as fractions."""
     if switches.empty:
-        return tuple(1 / n if n else 0.0 for n in (facts.fee_protocol0, facts.fee_protocol1))  # type: ignore[return-value]
+        return _part_of(facts.fee_protocol0), _part_of(facts.fee_protocol1)
     switches = switches.sort_values(["block_number", "log_index"])
     after = np.searchsorted(_position(switches), _position(swaps))
     shares = []

@@ -196,8 +196,8 @@ RAW_BITMEX_BUCKETED = Contract(
 RAW_BINANCE_SPOT_1H = Contract(
     name="raw_binance_spot_1h",
     doc=(
-        "Hourly bars of the Binance spot market: from the monthly archive files of data.binance.vision, and by "
-        "REST for the open month and until a month's file is out. Bars that are over only."
+        "Hourly bars of the Binance spot market: from the monthly archive files of data.binance.vision, and "
+        "by REST for the open month and until a month's file is out. Bars that are over only."
     ),
     grain="one bar of one symbol",
     key=("symbol", "open_time"),

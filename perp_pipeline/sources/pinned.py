@@ -158,8 +158,8 @@ def _prepared(entry: dict[str, Any], folder: Path | None) -> dict[str, Any]:
 
 
 def _in_time_order(rules: Sequence[dict[str, Any]]) -> Sequence[dict[str, Any]]:
-    first = [rule.get("first") for rule in rules]
-    if not all(isinstance(day, date) for day in first) or first != sorted(first):  # type: ignore[type-var]
+    first = [day for rule in rules if isinstance(day := rule.get("first"), date)]
+    if len(first) < len(rules) or first != sorted(first):
         raise ValueError("rolls need dates in `first`, earliest first")
     return rules
 

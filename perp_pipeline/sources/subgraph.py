@@ -306,9 +306,9 @@ def _indexed(data: dict[str, Any]) -> datetime:
         PermanentError: the subgraph failed somewhere, so that rows may be wrong.
         FormatChanged: it is not told.
     """
-    meta = data.get("_meta")
+    meta: Any = data.get("_meta")
     try:
-        stamp, failed = int(meta["block"]["timestamp"]), meta["hasIndexingErrors"]  # type: ignore[index]
+        stamp, failed = int(meta["block"]["timestamp"]), meta["hasIndexingErrors"]
     except (KeyError, TypeError, ValueError):
         raise FormatChanged(f"the subgraph's _meta is {json.dumps(meta)[:200]}") from None
     if failed is not False:
