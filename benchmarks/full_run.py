@@ -1,8 +1,8 @@
 """The main job on all of history against a plain pandas script, and the nightly refresh against the main job.
 
-    python benchmarks/full_run.py [--gateway URL] [--repeat 1] [--lake DIR]
+    python benchmarks/full_run.py [--gateway URL | --latency-ms 50] [--repeat 1] [--lake DIR]
 
-Without a gateway the replay server below PERP_SHARED is started. Each measurement is a process of its own;
+Without a gateway the replay server below PERP_SHARED is started, which answers after the given latency. Each measurement is a process of its own;
 the best of the repeats counts. A lake that is given is filled anew, and kept.
 """
 
@@ -41,11 +41,12 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--gateway")
+    parser.add_argument("--latency-ms", type=int, default=0)
     parser.add_argument("--repeat", type=int, default=1)
     parser.add_argument("--lake", type=Path)
     options = parser.parse_args()
     print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
-    with tempfile.TemporaryDirectory() as folder, gateway(options.gateway) as url:
+    with tempfile.TemporaryDirectory() as folder, gateway(options.gateway, options.latency_ms) as url:
         plain_csv, lake = Path(folder) / "plain.csv", options.lake or Path(folder) / "lake"
         averages = Path(folder) / "averages"
         runs = {
@@ -116,14 +117,16 @@ def agreement(plain_csv: Path, lake: Path) -> None:
 
 
 @contextmanager
-def gateway(address: str | None) -> Iterator[str]:
+def gateway(address: str | None, latency: int) -> Iterator[str]:
     """The given gateway, or a replay server for as long as it is needed."""
     if address:
         yield address
         return
     serve = Path(os.environ["PERP_SHARED"]) / "replay" / "serve"
     with subprocess.Popen(
-        [sys.executable, str(serve), "--port", "0"], stdout=subprocess.PIPE, text=True
+        [sys.executable, str(serve), "--port", "0", "--latency-ms", str(latency)],
+        stdout=subprocess.PIPE,
+        text=True,
     ) as server:
         assert server.stdout is not None
         yield server.stdout.readline().split()[-1]
