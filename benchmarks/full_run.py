@@ -2,8 +2,9 @@
 
     python benchmarks/full_run.py [--gateway URL | --latency-ms 50] [--repeat 1] [--lake DIR]
 
-Without a gateway the replay server below PERP_SHARED is started, which answers after the given latency. Each measurement is a process of its own;
-the best of the repeats counts. A lake that is given is filled anew, and kept.
+Without a gateway the replay server below PERP_SHARED is started, which answers after the given latency. Each
+measurement is a process of its own; the best of the repeats counts. A lake that is given is filled anew, and
+kept.
 """
 
 from __future__ import annotations
