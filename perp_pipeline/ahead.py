@@ -16,13 +16,22 @@ from perp_pipeline.sources.http import Http
 Frames = list[pd.DataFrame]
 
 
-def fetch(node: Node, span: Span, http: Http, now: datetime) -> Frames:
-    """The frames with rows of a raw table, in the order of its datasets.
+def frames_of(node: Node, span: Span, http: Http, now: datetime) -> Iterator[pd.DataFrame]:
+    """The frames with rows of a raw table, in the order of its datasets, each when it is asked for.
 
     Raises:
         SourceError: a download failed.
     """
-    return [frame for dataset in node.datasets for frame in dataset.fetch(http, span, now) if not frame.empty]
+    return (frame for dataset in node.datasets for frame in dataset.fetch(http, span, now) if not frame.empty)
+
+
+def fetch(node: Node, span: Span, http: Http, now: datetime) -> Frames:
+    """All of :func:`frames_of`.
+
+    Raises:
+        SourceError: a download failed.
+    """
+    return list(frames_of(node, span, http, now))
 
 
 @contextmanager
@@ -44,6 +53,8 @@ def fetched_ahead(
     try:
         yield {node.name: threads[_venue(node)].submit(fetch, node, span, http, now) for node in early}
     except BaseException:
+        for thread in threads.values():
+            thread.shutdown(wait=False, cancel_futures=True)
         http.stop()
         raise
     finally:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -18,13 +18,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from perp_pipeline import contracts
-from perp_pipeline.ahead import Frames, fetch, fetched_ahead
+from perp_pipeline.ahead import Frames, fetch, fetched_ahead, frames_of
 from perp_pipeline.contracts.model import Contract
 from perp_pipeline.graph import Node
 from perp_pipeline.lake import Lake, LakeError, LostRows, PartitionKey, SchemaMismatch, TableMissing
 from perp_pipeline.lake.kept_out import record_kept_out
 from perp_pipeline.lake.tables import split, to_arrow, to_frame
 from perp_pipeline.months import Span
+from perp_pipeline.portions import POOL, Share, by_pool, fed, reaching_back, shared, shares
 from perp_pipeline.quality.results import CheckResult, blocking, merged
 from perp_pipeline.quality.suites import audit, get_ready
 from perp_pipeline.settings import Settings
@@ -170,16 +171,28 @@ def run_many(
 def _download(
     node: Node, span: Span, context: Context, report: StepReport, ahead: Future[Frames] | None
 ) -> None:
-    parts = [Span(month, month) for month in span] if node.contract.large else [span]
-    for part in parts:
-        frames = ahead.result() if ahead else fetch(node, part, context.http, context.now)
-        if frames:
-            table = _cast(node.contract, _joined(frames), context)
-            _publish(node.contract, table, part, context, report)
-        else:
-            _nothing_lost(node.contract, part, context)
+    if node.contract.large:
+        for month in span:
+            _download_month(node, Span(month, month), context, report)
+    elif frames := ahead.result() if ahead else fetch(node, span, context.http, context.now):
+        table = _cast(node.contract, _joined(frames), context)
+        _publish(node.contract, table, span, context, report, _scope(node.contract, context.settings))
+    else:
+        _nothing_lost(node.contract, span, context, _scope(node.contract, context.settings))
     if not report.rows:
         report.note = f"the source has no rows for {span}"
+
+
+def _download_month(node: Node, month: Span, context: Context, report: StepReport) -> None:
+    """A month of a large table: no more of it in memory at once than the largest pool has, and the next."""
+    seen: set[str] = set()
+    for share, frames in by_pool(frames_of(node, month, context.http, context.now)):
+        seen |= set(share[POOL])
+        _publish(node.contract, _cast(node.contract, _joined(frames), context), month, context, report, share)
+    chosen = _scope(node.contract, context.settings)
+    held = {dict(key.values)[POOL] for key in context.lake.partitions(node.contract, month)}
+    rest = (held & chosen[POOL] if chosen else held) - seen
+    _nothing_lost(node.contract, month, context, {POOL: rest})
 
 
 def _joined(frames: Frames) -> pd.DataFrame:
@@ -189,15 +202,19 @@ def _joined(frames: Frames) -> pd.DataFrame:
     return frame
 
 
-def _nothing_lost(contract: Contract, span: Span, context: Context) -> None:
-    """A source that answers nothing for closed months that the lake holds is an error, not news."""
+def _nothing_lost(contract: Contract, span: Span, context: Context, scope: Mapping[str, set[str]]) -> None:
+    """A source that answers nothing for closed months that the lake holds is an error, not news.
+
+    Args:
+        scope: partition values that the source answers for.
+    """
     empty = contract.schema.empty_table()
     commit = context.lake.commit(
         contract,
         empty,
         now=context.now,
         span=span,
-        scope=_scope(contract, context.settings),
+        scope=scope,
         allow_lost_rows=context.allow_lost_rows,
     )
     if commit.refused:
@@ -206,39 +223,49 @@ def _nothing_lost(contract: Contract, span: Span, context: Context) -> None:
 
 def _build(step: Step, span: Span, context: Context, report: StepReport) -> None:
     contract = step.output
-    span = _reaching_back(step, span, context.lake)
+    span = reaching_back(step, span, context.lake)
     by_month = contract.time is not None and any(_is_large(item) for item in step.inputs)
     parts = [Span(month, month) for month in span] if by_month else [span]
     whole = {item.table: _load(item, span, context) for item in step.inputs if item.whole}
     frames: Frames = []
     for part in parts:
-        if by_month and not _fed(step, part, context.lake):
+        if by_month and not fed(step, part, context.lake):
             continue
-        built = _built(step, part, whole, context, report)
-        if built is None:
-            continue
-        if contract.large:
-            _publish(contract, _cast(contract, built, context), part, context, report)
-        else:
-            frames.append(_of_months(contract, built, part) if by_month else built)
-        del built
+        for share in shares(step, part, context.lake) if by_month else [{}]:
+            built = _built(step, part, share, whole, context, report)
+            if built is None:
+                continue
+            if contract.large:
+                _publish(contract, _cast(contract, built, context), part, context, report, share)
+            else:
+                frames.append(_of_months(contract, built, part) if by_month else built)
+            del built
     if frames:
         frames = [frame for frame in frames if not frame.empty] or frames[:1]
-        _publish(contract, _cast(contract, _joined(frames), context), span, context, report)
+        _publish(contract, _cast(contract, _joined(frames), context), span, context, report, {})
     if not report.checks:
         report.note = f"no input rows for {span}"
 
 
 def _built(
-    step: Step, span: Span, whole: Mapping[str, pd.DataFrame], context: Context, report: StepReport
+    step: Step,
+    span: Span,
+    share: Share,
+    whole: Mapping[str, pd.DataFrame],
+    context: Context,
+    report: StepReport,
 ) -> pd.DataFrame | None:
     """The step's frame, None where it has no input rows; what cleaning kept out is recorded.
 
     Args:
+        share: what to read of inputs that are read a share at a time.
         whole: inputs that are read whole, once for all months.
     """
     inputs = {
-        item.table: whole[item.table] if item.whole else _load(item, span, context) for item in step.inputs
+        item.table: whole[item.table]
+        if item.whole
+        else _load(item, span, context, share if shared(item) else {})
+        for item in step.inputs
     }
     if step.inputs and all(inputs[item.table].empty for item in step.inputs if not item.beside):
         return None
@@ -264,40 +291,26 @@ def _of_months(contract: Contract, frame: pd.DataFrame, part: Span) -> pd.DataFr
     return frame[~((times < start) | (times >= end))]
 
 
-def _fed(step: Step, part: Span, lake: Lake) -> bool:
-    """True where the lake has some partition that the step would be built from."""
-    return any(
-        lake.partitions(contracts.get(item.table), part.widened(item.before, item.after))
-        for item in step.inputs
-        if not item.beside
-    )
-
-
-def _reaching_back(step: Step, span: Span, lake: Lake) -> Span:
-    """The span, with the months before it that are in the lake and that read into it.
-
-    A step that reads months ahead was built without them at the end of an earlier run.
-    """
-    behind = max((item.after for item in step.inputs), default=0)
-    if step.output.time is None or not behind:
-        return span
-    earlier = Span(span.first - behind, span.first - 1)
-    return span.widened(behind, 0) if lake.partitions(step.output, earlier) else span
-
-
-def _load(item: Input, span: Span, context: Context) -> pd.DataFrame:
+def _load(item: Input, span: Span, context: Context, where: Share | None = None) -> pd.DataFrame:
     contract = contracts.get(item.table)
     wanted = None if item.whole or contract.time is None else span.widened(item.before, item.after)
     columns = [name for name in contract.schema.names if item.provenance or name not in PROVENANCE]
     try:
-        return context.lake.frame(contract, wanted, columns=columns)
+        return context.lake.frame(contract, wanted, where, columns)
     except TableMissing:
         if item.optional or item.table in context.made or context.lake.partitions(contract):
             return to_frame(contract.schema.empty_table().select(columns))
         raise
 
 
-def _publish(contract: Contract, table: pa.Table, span: Span, context: Context, report: StepReport) -> None:
+def _publish(
+    contract: Contract,
+    table: pa.Table,
+    span: Span,
+    context: Context,
+    report: StepReport,
+    scope: Mapping[str, Collection[str]],
+) -> None:
     if contract.time is not None:
         table = _within(contract, table, span)
     checks = audit(contract, table)
@@ -321,7 +334,7 @@ def _publish(contract: Contract, table: pa.Table, span: Span, context: Context, 
         table,
         now=context.now,
         span=span if contract.time is not None else None,
-        scope=_scope(contract, context.settings),
+        scope=scope,
         hold_back=bad,
         allow_lost_rows=context.allow_lost_rows,
     )

@@ -88,7 +88,7 @@ def marks_figure(profit: pd.DataFrame, *, source: str = _PROFIT) -> Figure:
             ),
         ]
         ticks = [f"{mark}\n{'no data' if pd.isna(n) else f'n = {int(n):,}'}" for mark, n in rows["n"].items()]
-        panels.append(Panel(label, ticks, lines, f"fees {number(rows['fee_bp'].median())} bp; n in days"))
+        panels.append(Panel(label, ticks, lines, f"fees {number(rows['fee_bp'].median())} bp; n: days"))
     return grid_figure(
         panels,
         title="Profit per volume depends on when flows are valued",

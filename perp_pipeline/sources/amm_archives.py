@@ -221,7 +221,8 @@ def parse_snapshots(content: bytes) -> pd.DataFrame:
 def _read(
     archives: tuple[AmmArchive, ...], kind: str, http: Http, span: Span
 ) -> Iterator[tuple[AmmArchive, date | None, PinnedArchive, pd.DataFrame]]:
-    for archive in archives:
+    # a pool's files follow each other, whatever order they are declared in
+    for archive in sorted(archives, key=lambda archive: (archive.chain, archive.pool, archive.name)):
         if archive.kind != kind:
             continue
         for day, file in archive.files:

@@ -1,0 +1,100 @@
+"""What is built at a time: which months, and of large tables which pools.
+
+Memory holds a month of the largest pool, not all pools and not the history.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import pandas as pd
+
+from perp_pipeline import contracts
+from perp_pipeline.lake.lake import Lake
+from perp_pipeline.months import Span
+from perp_pipeline.steps import Input, Step
+
+POOL = "pool"
+"""The partition by which a month is shared out."""
+
+Share = dict[str, list[str]]
+"""Partition values that are built together; empty for everything there is."""
+
+
+def shared(item: Input) -> bool:
+    """True where an input is read a share at a time."""
+    return POOL in contracts.get(item.table).partition_by and not item.whole
+
+
+def shares(step: Step, span: Span, lake: Lake) -> list[Share]:
+    """The pools to build for together: as many as weigh, in bytes of input, no more than the largest alone.
+
+    Returns:
+        One share without conditions where the step's inputs or its output are not partitioned by pool.
+    """
+    if POOL not in step.output.partition_by:
+        return [{}]
+    weights: dict[str, int] = {}
+    for item in step.inputs:
+        if not shared(item) or item.beside:
+            continue
+        files = lake.partitions(contracts.get(item.table), span.widened(item.before, item.after))
+        for key, path in files.items():
+            pool = dict(key.values)[POOL]
+            weights[pool] = weights.get(pool, 0) + int(path.stat().st_size)
+    return [{POOL: pools} for pools in packed(weights)] or [{}]
+
+
+def packed(weights: dict[str, int]) -> list[list[str]]:
+    """Names in order, in runs whose weight is at most the largest single one."""
+    runs: list[list[str]] = []
+    most = max(weights.values(), default=0)
+    held = 0
+    for name in sorted(weights):
+        if not runs or held + weights[name] > most:
+            runs.append([])
+            held = 0
+        runs[-1].append(name)
+        held += weights[name]
+    return runs
+
+
+def by_pool(frames: Iterable[pd.DataFrame]) -> Iterator[tuple[Share, list[pd.DataFrame]]]:
+    """Downloaded frames of one month, together as long as they have no more rows than the largest so far.
+
+    Frames of one pool follow each other.
+    """
+    held: list[pd.DataFrame] = []
+    pools: list[str] = []
+    most = 0
+    for frame in frames:
+        own = [str(pool) for pool in frame[POOL].unique()]
+        most = max(most, len(frame))
+        if held and not set(own) & set(pools) and sum(map(len, held)) + len(frame) > most:
+            yield {POOL: pools}, held
+            held, pools = [], []
+        held.append(frame)
+        pools = sorted({*pools, *own})
+    if held:
+        yield {POOL: pools}, held
+
+
+def fed(step: Step, part: Span, lake: Lake) -> bool:
+    """True where the lake has some partition that the step would be built from."""
+    return any(
+        lake.partitions(contracts.get(item.table), part.widened(item.before, item.after))
+        for item in step.inputs
+        if not item.beside
+    )
+
+
+def reaching_back(step: Step, span: Span, lake: Lake) -> Span:
+    """The span, with the months before it that are in the lake and that read into it.
+
+    A step that reads months ahead was built without them at the end of an earlier run.
+    """
+    behind = max((item.after for item in step.inputs), default=0)
+    if step.output.time is None or not behind:
+        return span
+    earlier = Span(span.first - behind, span.first - 1)
+    return span.widened(behind, 0) if lake.partitions(step.output, earlier) else span
