@@ -37,5 +37,9 @@ class BrokenPricePath(IncompleteBody):
     """Consecutive swaps contradict each other's price: logs between them are missing."""
 
 
+class LogsLeftOut(IncompleteBody):
+    """Blocks that were answered with no log have some when they are asked for in another way."""
+
+
 class UnknownTopic(FormatChanged):
     """A log's first topic is none of the events that were asked for."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -49,6 +49,12 @@ class LogFilter:
             "fromBlock": hex(self.first),
             "toBlock": hex(self.last),
         }
+
+    def halves(self) -> list[LogFilter]:
+        """The range in two; a single block as it is."""
+        middle = (self.first + self.last) // 2
+        parts = [replace(self, last=middle), replace(self, first=middle + 1)]
+        return [part for part in parts if part.first <= part.last]
 
 
 def log_table(logs: Sequence[dict[str, Any]]) -> pa.Table:

@@ -3,38 +3,61 @@
 A node's word that it does not hold a range (pruned history, a recording) is a fact about that node, not about
 the chain. It is kept under the node's host, and believed for :data:`BELIEVED` before the node is asked again;
 another host is asked at once. For recent blocks it is never believed: a node may only be behind.
+
+What looks as if logs were left out (a jump of the price, no log at all) is asked for again, in halves.
+"No log" is believed only where both answers say so, and both are kept.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pyarrow as pa
 
 from perp_pipeline.sources.base import Body, Request
-from perp_pipeline.sources.errors import NotServed, PermanentError, SourceError
+from perp_pipeline.sources.errors import NotInStore, NotServed, PermanentError, SourceError
 from perp_pipeline.sources.evm_errors import BrokenPricePath
 from perp_pipeline.sources.evm_logs import LogFilter, log_table, price_jump, verify
 from perp_pipeline.sources.evm_node import Node
-from perp_pipeline.sources.evm_rpc import Call, RangeNotHeld, RangeTooLarge, loads, refusal, result_of
+from perp_pipeline.sources.evm_rpc import (
+    Call,
+    RangeNotHeld,
+    RangeTooLarge,
+    answers_of,
+    batch_payload,
+    loads,
+    refusal,
+    result_of,
+)
 
 if TYPE_CHECKING:
     from perp_pipeline.sources.http import Http
 
 BELIEVED = timedelta(days=30)
 """How long a node's word that it does not hold a range stands."""
+_TRIES = 2
+"""How often blocks are asked for whose halves have other logs than the whole."""
+_SECOND = 50
+"""Ranges of which one body asks for the second time."""
 
 
 @dataclass(frozen=True)
 class Part:
-    """Logs of one block range of one pool, and where they came from."""
+    """Logs of one block range of one pool, and where they came from.
+
+    Attributes:
+        asked: the blocks that the logs are all of.
+        request: what was asked, to be forgotten where the answer proves wrong.
+    """
 
     logs: pa.Table
     url: str
     sha256: str
+    asked: LogFilter
+    request: Request
 
 
 class LogRoute(Protocol):
@@ -54,12 +77,29 @@ class LogRoute(Protocol):
         """
         ...
 
+    def contradicted(
+        self, http: Http, ranges: Sequence[LogFilter], label: str, *, now: datetime
+    ) -> list[LogFilter]:
+        """Of ranges that were answered with no log, those in which a question put otherwise finds one.
+
+        Raises:
+            SourceError: no usable answer came.
+        """
+        ...
+
 
 @dataclass(frozen=True)
 class NodeRoute:
-    """Logs through a node's eth_getLogs."""
+    """Logs through a node's eth_getLogs.
+
+    Attributes:
+        limit: the span that the node answered, once it refused a larger one: ranges that come after are asked
+            for in such parts at once. A route serves a month of a pool from its first day, so that the
+            questions of a month are the same in every run.
+    """
 
     node: Node
+    limit: list[int] = field(default_factory=list)
 
     def parts(
         self, http: Http, asked: LogFilter, label: str, *, now: datetime, recent: bool
@@ -71,7 +111,51 @@ class NodeRoute:
             RangeTooLarge: it refuses a single block.
         """
         believed = now if recent else now - BELIEVED
-        yield from _Ranges(http, self.node, label, now, believed).parts(asked)
+        yield from _Ranges(http, self.node, label, now, believed, self.limit).parts(asked)
+
+    def contradicted(
+        self, http: Http, ranges: Sequence[LogFilter], label: str, *, now: datetime
+    ) -> list[LogFilter]:
+        """Ranges whose halves, many ranges in one body, have logs after all, or are refused."""
+        found: list[LogFilter] = []
+        for start in range(0, len(ranges), _SECOND):
+            found += self._second(http, ranges[start : start + _SECOND], label)
+        return found
+
+    def _second(self, http: Http, ranges: Sequence[LogFilter], label: str) -> list[LogFilter]:
+        asked = [(whole, half) for whole in ranges for half in whole.halves()]
+        calls = [Call("eth_getLogs", (half.params(),)) for _, half in asked]
+        request = self.node.request(batch_payload(calls))
+
+        def parse(content: bytes) -> list[LogFilter]:
+            answers = answers_of(content, len(calls))
+            with_logs = [
+                whole for (whole, _), answer in zip(asked, answers, strict=True) if not _is_empty(answer)
+            ]
+            return list(dict.fromkeys(with_logs))
+
+        def check(content: bytes) -> None:
+            try:
+                parse(content)
+            except RangeTooLarge:
+                return  # too much for one body: kept, and smaller ones are sent
+
+        body = http.fetch(request, final=True, check=check, label=f"{label} a second time")
+        if body is None:
+            raise NotServed(f"{label}: no answer")
+        try:
+            found = parse(body.content)
+        except RangeTooLarge:
+            if len(ranges) == 1:
+                return list(ranges)
+            middle = len(ranges) // 2
+            return [
+                *self._second(http, ranges[:middle], label),
+                *self._second(http, ranges[middle:], label),
+            ]
+        if found:
+            http.forget(request)
+        return found
 
 
 @dataclass(frozen=True)
@@ -80,6 +164,7 @@ class _Ranges:
 
     Attributes:
         believed: a refusal that is older than this is asked for again.
+        limit: see :class:`NodeRoute`.
     """
 
     http: Http
@@ -87,47 +172,66 @@ class _Ranges:
     label: str
     now: datetime
     believed: datetime
+    limit: list[int]
 
     def parts(self, asked: LogFilter) -> Iterator[Part]:
+        span, request = asked.last - asked.first + 1, self._request(asked)
+        if self.limit and self.limit[0] < span and self.http.store.entry(request) is None:
+            yield from self._in_steps(asked, self.limit[0])
+            return
         try:
-            body, logs = self._ask(asked)
+            body, logs = self._believable(asked)
         except RangeTooLarge as error:
-            span = asked.last - asked.first + 1
             if span == 1:
                 raise RangeTooLarge(
                     f"{self.label}: the node refuses the single block {asked.first}: {error}"
                 ) from None
             step = error.max_span if error.max_span and error.max_span < span else (span + 1) // 2
-            for first in range(asked.first, asked.last + 1, step):
-                yield from self.parts(replace(asked, first=first, last=min(first + step - 1, asked.last)))
+            if error.by_span:
+                self.limit[:] = [min([step, *self.limit])]
+            yield from self._in_steps(asked, step)
             return
-        if jump := price_jump(logs):
-            self._confirm(asked, logs, jump)
         address = f"{self.node.address}#eth_getLogs/{asked.address}/{asked.first}-{asked.last}"
-        yield Part(logs, address, body.sha256)
+        yield Part(logs, address, body.sha256, asked, request)
 
-    def _confirm(self, asked: LogFilter, logs: pa.Table, jump: str) -> None:
-        """Ask again in halves for a range whose logs look incomplete: a node that left some out does so
+    def _in_steps(self, asked: LogFilter, step: int) -> Iterator[Part]:
+        for first in range(asked.first, asked.last + 1, step):
+            yield from self.parts(replace(asked, first=first, last=min(first + step - 1, asked.last)))
+
+    def _believable(self, asked: LogFilter) -> tuple[Body, pa.Table]:
+        """A range's logs; in halves as well where they look incomplete, as a node that left some out does so
         differently.
 
         Raises:
-            BrokenPricePath: the halves have other logs than the whole; neither is kept.
+            BrokenPricePath: the halves have other logs than the whole, twice; neither is kept.
         """
-        middle = (asked.first + asked.last) // 2
-        halves = [replace(asked, last=middle), replace(asked, first=middle + 1)]
+        jump = ""
+        for _ in range(_TRIES):
+            body, logs = self._ask(asked)
+            jump = price_jump(logs)
+            if not jump or self._confirmed(asked, logs):
+                return body, logs
+        raise BrokenPricePath(
+            f"{self.label}: {jump}, and the same blocks asked for in halves give other logs: the node "
+            "leaves logs out. Use another node"
+        )
+
+    def _confirmed(self, asked: LogFilter, logs: pa.Table) -> bool:
+        """Whether the halves have the same logs; all is forgotten where they have not."""
+        halves = asked.halves()
         try:
-            found = [self._ask(half)[1] for half in halves if half.first <= half.last]
+            found = [self._ask(half)[1] for half in halves]
+        except NotInStore:
+            raise
         except SourceError:
             self.http.forget(self._request(asked))
             raise
         names = ["block_number", "log_index", "data"]
-        if not pa.concat_tables(found).select(names).equals(logs.select(names)):
-            for part in (asked, *halves):
-                self.http.forget(self._request(part))
-            raise BrokenPricePath(
-                f"{self.label}: {jump}, and the same blocks asked for in halves give other logs: the node "
-                "leaves logs out. Use another node"
-            )
+        if pa.concat_tables(found).select(names).equals(logs.select(names)):
+            return True
+        for part in (asked, *halves):
+            self.http.forget(self._request(part))
+        return False
 
     def _ask(self, asked: LogFilter) -> tuple[Body, pa.Table]:
         request = self._request(asked)
@@ -172,6 +276,18 @@ class _Ranges:
 
     def _request(self, asked: LogFilter) -> Request:
         return self.node.request(Call("eth_getLogs", (asked.params(),)).payload(1))
+
+
+def _is_empty(answer: Any) -> bool:
+    """Whether an answer has no log; a refusal of blocks that were answered before counts as some.
+
+    Raises:
+        SourceError: another error.
+    """
+    try:
+        return not result_of(answer)
+    except (RangeNotHeld, RangeTooLarge):
+        return False
 
 
 def _parse(content: bytes, asked: LogFilter) -> pa.Table:

@@ -26,7 +26,8 @@ _TOO_LARGE = re.compile(
     re.IGNORECASE,
 )
 _NAMED_SPAN = re.compile(
-    r"max(?:imum)?(?: is| of|:)?\s*([\d,]+)|up to (?:a )?([\d,]+) block|limited to (?:a )?([\d,]+)",
+    r"max(?:imum)?(?: block range)?(?: is| of|:)?\s*([\d,]+)|"
+    r"up to (?:a )?([\d,]+) block|limited to (?:a )?([\d,]+)",
     re.IGNORECASE,
 )
 
@@ -36,11 +37,15 @@ class RangeTooLarge(PermanentError):
 
     Attributes:
         max_span: blocks that the node says it answers, where it says so.
+        by_span: the span is too large, however few logs lie in it.
     """
 
     def __init__(self, message: str, max_span: int | None = None) -> None:
         super().__init__(message)
         self.max_span = max_span
+        self.by_span = max_span is not None or (
+            "range" in message.lower() and not re.search(r"results|logs|size", message)
+        )
 
 
 class RangeNotHeld(NotServed):
@@ -105,6 +110,17 @@ def results_of(content: bytes, count: int) -> list[Any]:
 
     Raises:
         TransientError: an answer is missing.
+        SourceError: one of them is an error, by its meaning.
+    """
+    return [result_of(answer) for answer in answers_of(content, count)]
+
+
+def answers_of(content: bytes, count: int) -> list[Any]:
+    """Answers of a batch, errors among them, in the order of its calls.
+
+    Raises:
+        TransientError: an answer is missing.
+        SourceError: the batch is refused as a whole.
     """
     answers = loads(content)
     if isinstance(answers, dict):  # a batch refused as a whole
@@ -113,7 +129,7 @@ def results_of(content: bytes, count: int) -> list[Any]:
     by_id = {answer.get("id"): answer for answer in answers if isinstance(answer, dict)}
     if missing := [number for number in range(1, count + 1) if number not in by_id]:
         raise TransientError(f"{len(missing)} of the batch's {count} answers are missing")
-    return [result_of(by_id[number]) for number in range(1, count + 1)]
+    return [by_id[number] for number in range(1, count + 1)]
 
 
 def quantity(text: object) -> int:

@@ -16,7 +16,7 @@ in clients' rows), a block's time is a ``0x`` text. What has another form is a
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -93,8 +93,27 @@ class HyperSync:
             body = self._ask(http, rest, f"{label} hypersync blocks {first}-{asked.last}")
             page = parse_page(body.content, rest)
             address = f"{self.url}#logs/{asked.address}/{first}-{page.next_block - 1}"
-            yield Part(page.logs, address, body.sha256)
+            covered = replace(rest, last=page.next_block - 1)
+            yield Part(page.logs, address, body.sha256, covered, self.request(rest))
             first = page.next_block
+
+    def contradicted(
+        self, http: Http, ranges: Sequence[LogFilter], label: str, *, now: datetime
+    ) -> list[LogFilter]:
+        """Ranges with logs after all: neighbours are asked for together, in halves; both answers are kept."""
+        found: list[LogFilter] = []
+        for together in _neighbours(ranges):
+            whole = replace(together[0], last=together[-1].last)
+            parts = [
+                part
+                for half in whole.halves()
+                for part in self.parts(http, half, label, now=now, recent=False)
+            ]
+            blocks = {block for part in parts for block in part.logs["block_number"].to_pylist()}
+            found += [asked for asked in together if any(asked.first <= b <= asked.last for b in blocks)]
+            for part in parts if blocks else ():
+                http.forget(part.request)
+        return found
 
     def request(self, asked: LogFilter) -> Request:
         """The question for a block range."""
@@ -122,6 +141,18 @@ class HyperSync:
         if body is None:
             raise NotServed(f"{name}: no answer")
         return body
+
+
+def _neighbours(ranges: Sequence[LogFilter]) -> list[list[LogFilter]]:
+    """Ranges of the same events, those in a row together."""
+    groups: list[list[LogFilter]] = []
+    for asked in sorted(ranges, key=lambda one: (one.events[0].topic0, one.first)):
+        before = groups[-1][-1] if groups else None
+        if before is not None and before.events == asked.events and before.last + 1 == asked.first:
+            groups[-1].append(asked)
+        else:
+            groups.append([asked])
+    return groups
 
 
 def parse_page(content: bytes, asked: LogFilter) -> Page:

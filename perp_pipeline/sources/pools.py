@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 import tomllib
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from perp_pipeline.sources.evm_checksum import is_well_typed
 from perp_pipeline.sources.evm_events import PROTOCOLS
 
 _ADDRESS = re.compile(r"0x[0-9a-f]{40}")
@@ -28,6 +30,7 @@ class Chain:
     knots_per_day: int
     anchors: tuple[tuple[int, date], ...]
     subgraph: str = ""
+    since: Mapping[str, date] = field(default_factory=dict)
 
     def guess(self, moment: datetime) -> int:
         """A block near a moment, from the anchors: where a search starts."""
@@ -67,6 +70,7 @@ class Pool:
     windows: tuple[tuple[date, date], ...] = ()
     tracks0: str = ""
     tracks1: str = ""
+    created: date | None = None
 
     def __post_init__(self) -> None:
         if not _ADDRESS.fullmatch(self.address):
@@ -82,7 +86,9 @@ class Pool:
         return bool(self.token0 and self.token1) and min(self.decimals0, self.decimals1, self.fee_pips) >= 0
 
     def asks_for(self, day: date) -> bool:
-        """The day lies in one of the windows, or there are none."""
+        """The day is not before the pool, and lies in one of the windows where there are any."""
+        if self.created is not None and day < self.created:
+            return False
         return not self.windows or any(first <= day <= last for first, last in self.windows)
 
     @property
@@ -105,7 +111,7 @@ class Registry:
         A label that is not declared is a v3 pool to be completed from the chain.
 
         Raises:
-            ValueError: an unknown chain or a malformed address.
+            ValueError: an unknown chain, or a malformed or mistyped address.
         """
         if not labels:
             return tuple(self.pools.values())
@@ -116,15 +122,23 @@ class Registry:
                 raise ValueError(
                     f"pool {label!r}: chain is not one of {', '.join(self.chains)}; write ethereum:0x..."
                 )
+            if not is_well_typed(label.partition(":")[2]):
+                raise ValueError(
+                    f"pool {label!r}: the capital letters do not fit the digits (EIP-55), so that one of "
+                    "them is mistyped. Copy the address again, or write it in lower case"
+                )
             known = self.pools.get(f"{chain}:{address}")
             chosen.append(known or Pool(chain, address, "uniswap_v3"))
         return tuple(chosen)
 
     def with_tracks(self, pool: Pool) -> Pool:
-        """The pool with what its tokens track filled in."""
-        values = {f.name: getattr(pool, f.name) for f in fields(Pool)}
-        values |= {"tracks0": self.tokens.get(pool.token0, ""), "tracks1": self.tokens.get(pool.token1, "")}
-        return Pool(**values)
+        """The pool with what its tokens track filled in, and the day before which it cannot have been."""
+        return replace(
+            pool,
+            tracks0=self.tokens.get(pool.token0, ""),
+            tracks1=self.tokens.get(pool.token1, ""),
+            created=pool.created or self.chains[pool.chain].since.get(pool.protocol),
+        )
 
 
 def read_registry(text: str, *, origin: str) -> Registry:
@@ -198,12 +212,17 @@ def days_of(start: datetime, end: datetime) -> list[date]:
 
 def _chain(entry: dict[str, Any]) -> Chain:
     anchors = tuple((int(block), _day(day)) for block, day in entry["anchors"])
-    return Chain(**(entry | {"anchors": anchors}))
+    since = {str(protocol): _day(day) for protocol, day in entry.get("since", {}).items()}
+    if unknown := since.keys() - PROTOCOLS.keys():
+        raise ValueError(f"chain {entry['name']}: since has {', '.join(sorted(unknown))}, no protocol")
+    return Chain(**(entry | {"anchors": anchors, "since": since}))
 
 
 def _pool(entry: dict[str, Any]) -> Pool:
     windows = tuple((_day(first), _day(last)) for first, last in entry.get("windows", []))
-    return Pool(**(entry | {"windows": windows, "address": str(entry["address"]).lower()}))
+    created = _day(entry["created"]) if "created" in entry else None
+    address = str(entry["address"]).lower()
+    return Pool(**(entry | {"windows": windows, "address": address, "created": created}))
 
 
 def _day(value: object) -> date:

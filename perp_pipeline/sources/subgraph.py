@@ -95,10 +95,11 @@ class SubgraphSwaps:
             end = min(span.end, graph.settled())
             if end <= span.start:
                 continue
-            decimals = graph.decimals()
-            for day in days_of(span.start, end):
-                if pool.asks_for(day):
-                    yield from graph.swaps(day, decimals)
+            first = self.chains[pool.chain].since.get(pool.protocol, date.min)
+            days = [day for day in days_of(span.start, end) if day >= first and pool.asks_for(day)]
+            decimals = graph.decimals() if days else (0, 0)
+            for day in days:
+                yield from graph.swaps(day, decimals)
 
 
 @dataclass(frozen=True)
