@@ -165,7 +165,7 @@ def run(
         periods=tuple(period) if period else None,
         pools=tuple(pool) if pool else None,
     )
-    for path in (settings.archives, settings.universe):
+    for path in (settings.archives, settings.universe, settings.pool_registry):
         if path is not None and not path.is_file():
             _usage(f"{path}: no such file")
     try:

@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from perp_pipeline import contracts
 from perp_pipeline.lake import Lake
 from perp_pipeline.lake.lake import QUARANTINE
-from perp_pipeline.settings import Settings
+from perp_pipeline.settings import ENVIRONMENT, Settings
 
 PACKAGES = ("dagster", "pandas", "pyarrow", "statsmodels", "great-expectations", "httpx")
 
@@ -25,7 +25,7 @@ class Finding:
 
 def diagnose(settings: Settings) -> list[Finding]:
     """Look at everything that a run depends on. Reads only."""
-    return [*_packages(), *_gateway(settings), *_lake(settings)]
+    return [*_packages(), *_gateway(settings), *_chains(settings), *_lake(settings)]
 
 
 def _packages() -> Iterator[Finding]:
@@ -52,6 +52,25 @@ def _gateway(settings: Settings) -> Iterator[Finding]:
         yield Finding(
             False, f"gateway {settings.gateway} does not answer ({error}). Remedy: start it, or unset it"
         )
+
+
+def _chains(settings: Settings) -> Iterator[Finding]:
+    """Which settings of the AMM tables are given; never their values, which may hold keys."""
+    from perp_pipeline.sources.pools import load_registry
+
+    try:
+        registry = load_registry(settings.pool_registry)
+    except (OSError, ValueError) as error:
+        variable = ENVIRONMENT["pool_registry"]
+        yield Finding(False, f"{variable}: {error}. Remedy: correct the file, or unset it")
+        registry = load_registry()
+    for chain in registry.chains.values():
+        is_set = chain.rpc_setting in settings.rpc_urls
+        what = "its node is asked" if is_set else "no logs of its pools"
+        yield Finding(True, f"{chain.rpc_setting} is {'set' if is_set else 'not set'}: {chain.name}, {what}")
+    for name, what in (("hypersync_token", "logs by HyperSync"), ("graph_key", "swaps of the subgraph")):
+        is_set = bool(getattr(settings, name))
+        yield Finding(True, f"{ENVIRONMENT[name]} is {'set' if is_set else 'not set'}: {what}")
 
 
 def _lake(settings: Settings) -> Iterator[Finding]:
