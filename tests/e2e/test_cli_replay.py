@@ -290,3 +290,22 @@ def test_a_gateway_that_does_not_answer_is_an_error_that_says_so(
     assert "Check the connection and the gateway" in said
     assert f"{AVERAGES}: not run" in said
     assert digests(lake) == before
+
+
+def test_a_pool_is_one_command_until_where_its_node_ends(replay: Replay, tmp_path: Path) -> None:
+    pool = "0xcbcdf9626bc03e24f779434178a73a0b4bad62ed"
+    arguments = (
+        *("run", "--select", "amm", "--pool", f"ethereum:{pool}", "--from", "2023-03"),
+        *("--gateway", replay.url, "--lake", tmp_path),
+    )
+    done = perp(*arguments, timeout=600, ETH_RPC_URL="https://eth-rpc.local/")
+    assert done.returncode == 0, done.stderr
+    assert "the node's chain ends at 2025-06-" in done.stderr
+    days = read(tmp_path, "core_amm_pool_day", "--where", f"pool={pool}")
+    # the first day has no spot price of the day before, the last ends with the record of the node
+    assert days["day"].str[:10].tolist() == [
+        f"{day:%Y-%m-%d}" for day in pd.date_range("2023-03-02", "2023-04-07")
+    ]
+    profit = read(tmp_path, "out_amm_profit_per_volume", "--where", f"pool={pool}", "--where", "period=2023")
+    assert profit["estimate"].notna().all()
+    assert (profit["ci_low"] < profit["ci_high"]).all()
