@@ -111,9 +111,10 @@ class PoolDays:
                     yield pd.DataFrame(rows)
             if pool.label in self.reader.required and refusals and all(refusals):
                 raise NotServed(f"{pool.label} {span}: the node holds none of these days: {refusals[0]}")
-            if refusals and not any(refusals) and not n_swaps:
+            n_served = refusals.count("")
+            if n_served and not n_swaps:
                 said = (
-                    f"{pool.label} {span}: the node answers for {len(refusals)} days, and none has a swap: "
+                    f"{pool.label} {span}: the node answers for {n_served} days, and none has a swap: "
                     "nobody traded, there is no such pool, or the node leaves logs out"
                 )
                 if pool.label in self.reader.required:
