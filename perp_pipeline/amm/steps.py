@@ -22,7 +22,7 @@ AMM = (
             Input("core_amm_swaps", optional=True),
             Input("core_amm_liquidity", optional=True),
             # The balance before the first day is that of the last day of the month before.
-            Input("raw_amm_days", before=1, optional=True),
+            Input("raw_amm_days", before=1, optional=True, beside=True),
         ),
         chapter="amm",
     ),
