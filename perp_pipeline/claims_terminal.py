@@ -58,6 +58,11 @@ def print_claims(
         counts = register["verdict"].value_counts()
         told = ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
         console.print(f"{told}.", highlight=False)
+        console.print(
+            "The estimate is a claim's first number, the verdict that of its worst: "
+            "perp claims N shows them all.",
+            highlight=False,
+        )
         return
     own = parts[parts["claim_id"] == claim]
     if len(own):

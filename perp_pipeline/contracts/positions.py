@@ -114,7 +114,9 @@ OUT_QUANTO = Contract(
 
 def _share_bounded(frame: pd.DataFrame, column: str) -> pd.Series:
     share = frame[column].str.contains("share", regex=False)
-    return ~share | frame["estimate"].between(-1e-12, 1.0 + 1e-12)
+    inside = frame["estimate"].between(-1e-12, 1.0 + 1e-12)
+    missing = frame["ci_low"].isna()
+    return ~share | (inside & (missing | ((frame["ci_low"] >= -1e-12) & (frame["ci_high"] <= 1.0 + 1e-12))))
 
 
 OUT_HOUSE_MONEY = Contract(
@@ -154,7 +156,7 @@ OUT_HOUSE_MONEY = Contract(
         *RESULT_CHECKS,
         RowCheck(
             "share_bounded",
-            "a share lies in 0..1",
+            "a share and its interval lie in 0..1",
             lambda frame: _share_bounded(frame, "bucket_kind"),
             "the estimator is broken",
         ),
@@ -206,7 +208,7 @@ OUT_SIDES = Contract(
         *RESULT_CHECKS,
         RowCheck(
             "share_bounded",
-            "a share lies in 0..1",
+            "a share and its interval lie in 0..1",
             lambda frame: _share_bounded(frame, "quantity"),
             "the estimator is broken",
         ),

@@ -29,7 +29,14 @@ def estimate_columns(
     """
     columns = (
         Column("estimate", "float64", what, unit, low=low),
-        Column("se", "float64", "standard error; null below 8 observations", unit, nullable=True, low=0.0),
+        Column(
+            "se",
+            "float64",
+            "standard error; null where there are too few observations",
+            unit,
+            nullable=True,
+            low=0.0,
+        ),
         Column("ci_low", "float64", "lower end of the 95 % interval", unit, nullable=True),
         Column("ci_high", "float64", "upper end of the 95 % interval", unit, nullable=True),
         Column("n", "int64", "observations used", "count", low=1),

@@ -28,6 +28,7 @@ from perp_pipeline.research.averages import DEFAULT_RATE_8H, at_default
 from perp_pipeline.research.daily import main_symbols
 from perp_pipeline.research.periods import standard_periods
 from perp_pipeline.research.series import bounds, utc
+from perp_pipeline.research.shares import hac_share
 from perp_pipeline.research.statistics import (
     Array,
     Estimate,
@@ -131,7 +132,7 @@ def _default_shares(payments: pd.DataFrame, extra: Iterable[str]) -> Iterator[di
     for period, span in _spans(times, extra):
         month = round(_LAG_DAYS * 24 / float(np.median(hours[span])))
         for name, values in flags.items():
-            yield _row(name, period, _mean(values[span].astype(np.float64), month), times[span])
+            yield _row(name, period, _share(values[span].astype(np.float64), month), times[span])
 
 
 def _premium_spread(windows: pd.DataFrame, extra: Iterable[str]) -> Iterator[dict[str, Any]]:
@@ -203,10 +204,10 @@ def _long_shares(days: pd.DataFrame, extra: Iterable[str]) -> Iterator[dict[str,
     times = days["day"].to_numpy()[there]
     for period, span in _spans(times, extra):
         share = longs[span] / (longs[span] + shorts[span])
-        yield _row("share_long", period, _mean(share, _LAG_DAYS), times[span])
-        yield _row("lp_share_long", period, _mean(1.0 - share, _LAG_DAYS), times[span])
+        yield _row("share_long", period, _share(share, _LAG_DAYS), times[span])
+        yield _row("lp_share_long", period, _share(1.0 - share, _LAG_DAYS), times[span])
         days_long = (share > 0.5).astype(np.float64)
-        yield _row("share_days_long", period, _mean(days_long, _LAG_DAYS), times[span])
+        yield _row("share_days_long", period, _share(days_long, _LAG_DAYS), times[span])
 
 
 def _spans(times: npt.NDArray[np.datetime64], extra: Iterable[str]) -> Iterator[tuple[str, slice]]:
@@ -221,7 +222,16 @@ def _spans(times: npt.NDArray[np.datetime64], extra: Iterable[str]) -> Iterator[
 
 def _mean(values: Array, month: int) -> Estimate:
     """Mean with a bandwidth of at least a month, and what its persistence asks for."""
-    return hac_mean(values, max(persistent_lags(values), min(month, len(values) // 3)))
+    return hac_mean(values, _lags(values, month))
+
+
+def _share(values: Array, month: int) -> Estimate:
+    """The same of values in 0..1, with an interval that stays there."""
+    return hac_share(values, _lags(values, month))
+
+
+def _lags(values: Array, month: int) -> int:
+    return max(persistent_lags(values), min(month, len(values) // 3))
 
 
 def _row(quantity: str, period: str, found: Estimate, times: npt.NDArray[np.datetime64]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 Heteroskedasticity- and autocorrelation-consistent (HAC) covariance with the Bartlett kernel
 (Newey and West 1987, Econometrica 55), a bandwidth that grows as 1.3 sqrt(n) (Lazarus, Lewis, Stock and
 Watson 2018, JBES 36) and intervals from fixed-b critical values (Kiefer and Vogelsang 2005, Econometric
-Theory 21): with funding's autocorrelation near 0.99, normal intervals on a short bandwidth cover far
+Theory 21): with funding's long memory, normal intervals on a short bandwidth cover far
 less often than they say. docs/adr has the reasons.
 """
 

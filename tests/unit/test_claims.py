@@ -238,7 +238,10 @@ def test_spikes_shares_correlations_and_often() -> None:
     assert frame.loc[6, "verdict"] in ("holds", "weak")
     assert frame.loc[6, "estimate"] > 0
     assert "correlation of Binance and BitMEX" in frame.loc[7, "reason"]
-    assert frame.loc[10, "verdict"] == "fails"
+    # days above 50 % come in one run: three in a hundred of them are no proof that a tenth would be wrong
+    assert frame.loc[10, "estimate"] < 0.1
+    assert frame.loc[10, "verdict"] == "weak"
+    assert "[weak, on the other side of the bound]" in frame.loc[10, "reason"]
     assert frame.loc[2, "estimate"] == 0.0
 
 

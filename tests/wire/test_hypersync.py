@@ -113,13 +113,14 @@ def _over(fake: FakeNode, **options: Any) -> Archive:
 
 def test_a_real_day_is_the_same_by_both_routes(replay: Any, tmp_path: Path) -> None:
     address = f"{replay.url}/eth-rpc.local/"
+    server = httpx.Client(timeout=60)
 
     def ask(method: str, *params: Any) -> Any:
         call = {"jsonrpc": "2.0", "id": 1, "method": method, "params": list(params)}
-        return httpx.post(address, json=call, timeout=60).json()["result"]
+        return server.post(address, json=call).json()["result"]
 
     archive = Archive(
-        lambda request: httpx.post(address, content=request.content, timeout=60),
+        lambda request: server.post(address, content=request.content),
         lambda query: ask("eth_getLogs", query),
         lambda block: int(ask("eth_getBlockByNumber", hex(block), False)["timestamp"], 16),
     )

@@ -186,7 +186,7 @@ def verdict_of(part: Part) -> Verdict | None:
       it ``holds``, unless the interval has zero too (and the published value is not zero): then ``weak``.
     - A published sign or bound ``holds`` where the whole interval is on its side, ``fails`` where all of it
       is on the other, and is ``weak`` in between: a difference inside its noise contradicts nothing.
-    - Without an interval (fewer than 8 observations) there is ``no data``.
+    - Without an interval (too few observations: fewer than 8, or 5 independent events) there is ``no data``.
     """
     expected = part.expected
     if expected is None:

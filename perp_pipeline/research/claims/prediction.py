@@ -64,7 +64,7 @@ def _race(
     except MissingData:
         if "premium" not in predictor:
             raise
-        return replace(row("all"), period="all")
+        return row("all")
 
 
 def _with(part: Part, *others: Callable[[], Part]) -> Part:

@@ -80,8 +80,9 @@ def flat_zone_and_caps(tables: Tables, period: str) -> Answer:
 
     From out_premium_precision. Compared with the venue's published 0.05 % and 0.01 % per 8 hours and, beyond
     the flat zone, a point of rate for a point of premium. Variants: ETH, and BTC on Hyperliquid since its
-    clamp is the same. Shown: the share of windows inside the zone, and the cap, where several rates reached
-    it.
+    clamp is the same, and least squares of the rate on the premium, which takes the premium's measurement
+    error for none and is therefore off. Shown: the share of windows inside the zone, and the cap, where
+    several rates reached it.
     """
 
     def fitted(
@@ -99,6 +100,7 @@ def flat_zone_and_caps(tables: Tables, period: str) -> Answer:
         others, _ = attempt(
             lambda: fitted("Binance ETH", quantity, unit, base="ETH"),
             lambda: fitted("Hyperliquid BTC", since, unit, venue="hyperliquid"),
+            lambda: fitted("least squares of the rate on the premium", f"{quantity}_nls", unit),
         )
         return replace(fitted(f"fitted {quantity}", quantity, unit, expected), variants=tuple(others))
 

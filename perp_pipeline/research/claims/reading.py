@@ -16,6 +16,7 @@ from perp_pipeline.research.claims.model import Answer, Expected, MissingData, P
 from perp_pipeline.research.periods import slice_period
 from perp_pipeline.research.regressions import OTHER_LAGS
 from perp_pipeline.research.series import RateSeries, bounds, daily_rates, rate_series, utc
+from perp_pipeline.research.shares import hac_share
 from perp_pipeline.research.statistics import Estimate, hac_mean, persistent_lags
 from perp_pipeline.sources.universe import load_universe
 
@@ -137,14 +138,18 @@ def mean_part(
     *,
     listed_from: pd.Timestamp | None = None,
 ) -> Part:
-    """A part that is the mean of values over ascending naive UTC days, with its variants by lags."""
+    """A part that is the mean of values over ascending naive UTC days, with its variants by lags.
+
+    The interval of a share stays in 0..1.
+    """
+    mean = hac_share if unit == "share" else hac_mean
     return estimate_part(
         label,
         unit,
-        mean_of(values),
+        mean(values, persistent_lags(values)),
         days,
         expected,
-        again=lambda lags: hac_mean(values, lags),
+        again=lambda lags: mean(values, lags),
         listed_from=listed_from,
     )
 
