@@ -38,6 +38,7 @@ from perp_pipeline.research.claims.model import (
     combined,
     value,
 )
+from perp_pipeline.research.claims.reading import mean_part
 from perp_pipeline.research.spreads import out_venue_spreads
 
 DAYS = 1025
@@ -355,3 +356,12 @@ def test_the_parts_of_every_claim_keep_their_contract() -> None:
     whole = build_claims(lake(1)).set_index("claim_id")["verdict"]
     for claim_id, verdicts in judged:
         assert combined([Verdict(name) for name in verdicts]) == whole[claim_id], claim_id
+
+
+def test_a_difference_of_shares_is_not_a_share() -> None:
+    days = np.arange(np.datetime64("2021-01-01"), np.datetime64("2021-04-11"))
+    often = mean_part("x", "share", np.tile([0.0, 0.0, 0.0, 1.0], 25), days, POSITIVE)
+    less = mean_part("y", "share", np.tile([0.0, 0.0, 0.0, -1.0], 25), days, POSITIVE)
+    assert 0.0 <= often.ci_low < 0.25 < often.ci_high <= 1.0
+    assert less.ci_low < -0.25 < less.ci_high
+    assert all(part.ci_low <= part.estimate <= part.ci_high for part in less.variants)

@@ -140,9 +140,12 @@ def mean_part(
 ) -> Part:
     """A part that is the mean of values over ascending naive UTC days, with its variants by lags.
 
-    The interval of a share stays in 0..1.
+    The interval of a share stays in 0..1; a difference of two shares, in the same unit, is not one.
     """
-    mean = hac_share if unit == "share" else hac_mean
+    known = np.asarray(values, dtype=np.float64)
+    known = known[np.isfinite(known)]
+    is_share = unit == "share" and bool(((known >= 0.0) & (known <= 1.0)).all())
+    mean = hac_share if is_share else hac_mean
     return estimate_part(
         label,
         unit,
