@@ -330,5 +330,6 @@ def _body(request: Request, entry: Entry, content: bytes) -> Body:
 
 
 def _described(request: Request) -> str:
+    """What was asked, on one line: a batch of a hundred calls is cut short."""
     payload = f" {request.payload}" if request.payload is not None else ""
     return textwrap.shorten(f"{request.method} {request.full_url}{payload}", 300, placeholder=" ...")

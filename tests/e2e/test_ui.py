@@ -104,7 +104,8 @@ def ui(replay_server: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            # A shell's background job ignores interrupts, and so would all that it starts.
+            # A shell's background job ignores interrupts, and so would all that it starts. Nothing else tells
+            # a child; no thread runs here that could hold a lock at the fork (PLW1509).
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
         )
     try:

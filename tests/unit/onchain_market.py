@@ -43,7 +43,7 @@ def downloaded(market: SimulatedMarket, folder: Path, **limits: int) -> dict[str
     """Raw tables of the market's pools, through the client and the reader of real nodes."""
     transport = SimulatedTransport(market)
     node = Node(lambda: market.chain, **limits)
-    transport.venues = _WithNode(transport.venues, node)  # type: ignore[assignment]
+    transport.venues = _WithNode(transport.venues, node)
     http = Http(BodyStore(folder), transport=transport, sleep=lambda _: None, now=lambda: SPAN.end)
     sets = amm_datasets(
         (), {RPC_SETTING: "https://eth-rpc.simulated/"}, registry=simulated_pools(market), archives=()

@@ -115,15 +115,15 @@ NO_CURVE = pd.DataFrame(
 
 def failed_checks(contract: object, frame: pd.DataFrame) -> dict[str, int]:
     """Rows that fail each check of a contract, by the check's name; and repeated keys, missing columns."""
-    table = frame.sort_values(list(contract.key), ignore_index=True)  # type: ignore[attr-defined]
+    table = frame.sort_values(list(contract.key), ignore_index=True)
     failed = {
         check.name: int((~check.passes(table)).sum())
-        for check in contract.checks  # type: ignore[attr-defined]
+        for check in contract.checks
         if check.severity == "error"
     }
-    failed["repeated_key"] = int(table.duplicated(list(contract.key)).sum())  # type: ignore[attr-defined]
-    failed["columns"] = len(set(contract.schema.names) ^ set(table.columns))  # type: ignore[attr-defined]
-    for column in contract.columns:  # type: ignore[attr-defined]
+    failed["repeated_key"] = int(table.duplicated(list(contract.key)).sum())
+    failed["columns"] = len(set(contract.schema.names) ^ set(table.columns))
+    for column in contract.columns:
         if column.values:
             failed[column.name] = int((~table[column.name].isin(column.values)).sum())
         if not column.nullable:

@@ -83,7 +83,7 @@ def test_no_logs_give_no_words() -> None:
 
 @pytest.mark.parametrize("event", V2 + V3, ids=lambda event: event.signature)
 def test_topics_are_the_digests_of_their_signatures(event: object) -> None:
-    assert event.topic0 == "0x" + keccak256(event.signature.encode()).hex()  # type: ignore[attr-defined]
+    assert event.topic0 == "0x" + keccak256(event.signature.encode()).hex()
 
 
 @pytest.mark.parametrize("signature", SELECTORS)

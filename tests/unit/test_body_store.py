@@ -303,7 +303,9 @@ def test_a_renamed_entry_does_not_replace_what_is_there(tmp_path: Path) -> None:
     entry = store.put(old, b"old", status=200, fetched_at=NOW)
     store.put(new, b"new", status=200, fetched_at=NOW)
     store.move(entry, new)
-    assert store.get(new)[1] == b"new"  # type: ignore[index]
+    kept = store.get(new)
+    assert kept is not None
+    assert kept[1] == b"new"
     assert store.get(old) is None
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -100,7 +102,7 @@ def test_agreement_across_venues() -> None:
 
 
 @pytest.mark.parametrize("contract", [*CORE, *RAW], ids=lambda contract: contract.name)
-def test_checks_of_the_funding_tables_stand_an_empty_table(contract) -> None:  # type: ignore[no-untyped-def]
+def test_checks_of_the_funding_tables_stand_an_empty_table(contract: Any) -> None:
     names = [check.name for check in contract.checks]
     assert len(names) == len(set(names))
     empty = to_frame(contract.schema.empty_table())

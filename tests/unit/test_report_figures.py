@@ -123,10 +123,10 @@ def test_bytes_are_the_same_each_time(draw: object) -> None:
         figures.averages_figure: frames.averages,
         figures.monthly_figure: frames.monthly,
         figures.spreads_figure: frames.spreads,
-    }[draw]()  # type: ignore[index]
-    first = figures.render(draw(frame), dpi=50)  # type: ignore[operator]
+    }[draw]()
+    first = figures.render(draw(frame), dpi=50)
     with mpl.rc_context({"font.size": 20, "axes.grid": True, "svg.hashsalt": "other"}):
-        second = figures.render(draw(frame), dpi=50)  # type: ignore[operator]
+        second = figures.render(draw(frame), dpi=50)
     assert first == second
     assert b"date" not in first["svg"].lower()
     assert b"Software" not in first["png"]

@@ -86,7 +86,7 @@ def context(venue: Venue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Co
     monkeypatch.setattr(runner.contracts, "get", known.__getitem__)
     nodes = build_graph([venue], STEPS)
     settings = Settings(periods=("2020",))
-    return Context(Lake.at(str(tmp_path)), None, settings, NOW, nodes)  # type: ignore[arg-type]
+    return Context(Lake.at(str(tmp_path)), None, settings, NOW, nodes)
 
 
 def test_steps_run_after_what_they_read(context: Context) -> None:

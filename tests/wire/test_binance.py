@@ -184,7 +184,7 @@ def spot() -> BinanceSpot:
     return BinanceSpot(only("binance", "BTCUSDT"), load_known_gaps())
 
 
-def test_rest_before_2020_and_archive_since(replay, funding: BinanceFunding, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_rest_before_2020_and_archive_since(replay: Any, funding: BinanceFunding, tmp_path: Path) -> None:
     with http_at(replay.url, tmp_path) as http:
         frame = download(funding, http, "2019-08", "2020-02")
     assert len(frame) == 62 + 93 + 90 + 93 + 93 + 87
@@ -195,14 +195,14 @@ def test_rest_before_2020_and_archive_since(replay, funding: BinanceFunding, tmp
     assert len(to_arrow(RAW_BINANCE_FUNDING, frame)) == len(frame)
 
 
-def test_intervals_that_change_inside_a_month(replay, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_intervals_that_change_inside_a_month(replay: Any, tmp_path: Path) -> None:
     witnesses = BinanceFunding(only("binance", "AXSUSDT", "IMXUSDT"), load_known_gaps())
     with http_at(replay.url, tmp_path) as http:
         frame = download(witnesses, http, "2019-09", "2026-06")
     assert frame.groupby("symbol").size().to_dict() == {"AXSUSDT": 292, "IMXUSDT": 152}
 
 
-def test_the_open_month_and_the_end_of_history(replay, funding: BinanceFunding, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_the_open_month_and_the_end_of_history(replay: Any, funding: BinanceFunding, tmp_path: Path) -> None:
     middle = NOW.replace(month=6, day=20)
     with http_at(replay.url, tmp_path, now=middle) as http:
         replay.faults([{"match": "fapi", "kind": "future_rows"}])
@@ -223,7 +223,7 @@ def test_the_open_month_and_the_end_of_history(replay, funding: BinanceFunding, 
 
 def test_the_second_run_asks_nothing_and_offline_is_the_same(
     replay, spot: BinanceSpot, tmp_path: Path
-) -> None:  # type: ignore[no-untyped-def]
+) -> None:
     with http_at(replay.url, tmp_path) as http:
         first = download(spot, http, "2024-12", "2025-01")
     replay.reset()
@@ -239,7 +239,7 @@ def test_the_second_run_asks_nothing_and_offline_is_the_same(
 
 def test_real_gaps_are_declared_and_undeclared_ones_are_errors(
     replay, spot: BinanceSpot, tmp_path: Path
-) -> None:  # type: ignore[no-untyped-def]
+) -> None:
     with http_at(replay.url, tmp_path / "a") as http:
         assert len(download(spot, http, "2019-05", "2019-05")) == 744 - 10
         assert len(download(spot, http, "2026-06", "2026-07")) == 720 + 742
@@ -262,7 +262,7 @@ ROW_FAULTS = [
 
 
 @pytest.mark.parametrize("kind", [*ROW_FAULTS, "short_json", "html_200", "truncate", "reset"])
-def test_rest_faults(replay, funding: BinanceFunding, tmp_path: Path, kind: str) -> None:  # type: ignore[no-untyped-def]
+def test_rest_faults(replay: Any, funding: BinanceFunding, tmp_path: Path, kind: str) -> None:
     """A fault that stays is a clear error and leaves nothing; one that comes and goes leaves no trace."""
     with http_at(replay.url, tmp_path / "good") as http:
         good = download(funding, http, "2019-10", "2019-12")
@@ -292,7 +292,7 @@ def test_rest_faults(replay, funding: BinanceFunding, tmp_path: Path, kind: str)
         "huge",
     ],
 )
-def test_archive_faults(replay, funding: BinanceFunding, tmp_path: Path, kind: str) -> None:  # type: ignore[no-untyped-def]
+def test_archive_faults(replay: Any, funding: BinanceFunding, tmp_path: Path, kind: str) -> None:
     with http_at(replay.url, tmp_path / "good") as http:
         good = download(funding, http, "2020-03", "2020-05")
     replay.faults([{"match": "fundingRate", "kind": kind, "mb": 70}])
@@ -308,7 +308,7 @@ def test_archive_faults(replay, funding: BinanceFunding, tmp_path: Path, kind: s
 
 
 @pytest.mark.parametrize("kind", ["drop_rows", "duplicate_rows", "nan_values", "reorder_rows"])
-def test_spot_faults(replay, spot: BinanceSpot, tmp_path: Path, kind: str) -> None:  # type: ignore[no-untyped-def]
+def test_spot_faults(replay: Any, spot: BinanceSpot, tmp_path: Path, kind: str) -> None:
     replay.faults([{"match": "klines", "kind": kind}])
     with http_at(replay.url, tmp_path) as http:
         with pytest.raises(TransientError, match="raw_binance_spot_1h 2021-06 BTCUSDT"):
@@ -317,7 +317,7 @@ def test_spot_faults(replay, spot: BinanceSpot, tmp_path: Path, kind: str) -> No
         assert len(download(spot, http, "2021-06", "2021-07")) == 720 + 744
 
 
-def test_a_geo_block_is_permanent(replay, funding: BinanceFunding, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_a_geo_block_is_permanent(replay: Any, funding: BinanceFunding, tmp_path: Path) -> None:
     replay.faults([{"match": "fapi", "kind": "status_451"}])
     with http_at(replay.url, tmp_path) as http:
         with pytest.raises(PermanentError, match="refuses to answer"):
@@ -325,7 +325,7 @@ def test_a_geo_block_is_permanent(replay, funding: BinanceFunding, tmp_path: Pat
         assert http.counters.requests == 1
 
 
-def test_a_missing_file_of_a_known_month_is_an_error(replay, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_a_missing_file_of_a_known_month_is_an_error(replay: Any, tmp_path: Path) -> None:
     from dataclasses import replace
 
     universe = only("binance", "BTCUSDT")
@@ -338,7 +338,7 @@ def test_a_missing_file_of_a_known_month_is_an_error(replay, tmp_path: Path) -> 
         assert not list(http.store.entries()), "the next run asks again"
 
 
-def test_a_month_whose_file_was_missing_once_is_asked_for_again(replay, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_a_month_whose_file_was_missing_once_is_asked_for_again(replay: Any, tmp_path: Path) -> None:
     from dataclasses import replace
 
     universe = only("binance", "BTCUSDT")
@@ -354,13 +354,13 @@ def test_a_month_whose_file_was_missing_once_is_asked_for_again(replay, tmp_path
         assert len(download(spot, http, "2026-03", "2026-06")) == (31 + 30 + 31 + 30) * 24
 
 
-def test_a_stored_body_that_no_longer_passes_is_asked_for_again(  # type: ignore[no-untyped-def]
+def test_a_stored_body_that_no_longer_passes_is_asked_for_again(
     replay, funding: BinanceFunding, tmp_path: Path
 ) -> None:
     with http_at(replay.url, tmp_path) as http:
         good = download(funding, http, "2019-10", "2019-10")
         entry = next(e for e in http.store.entries() if "fundingRate" in e.url)
-        rows = json.loads(http.store.get(entry.request)[1])  # type: ignore[index]
+        rows = json.loads(http.store.get(entry.request)[1])
         request = Request(entry.url, params=dict(entry.params))
         http.store.put(
             request, json.dumps(rows[:40]).encode(), status=200, fetched_at=NOW, etag="", final=True
@@ -368,7 +368,7 @@ def test_a_stored_body_that_no_longer_passes_is_asked_for_again(  # type: ignore
         assert download(funding, http, "2019-10", "2019-10").equals(good)
 
 
-def test_whole_history_against_plain_pandas(replay, shared: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_whole_history_against_plain_pandas(replay: Any, shared: Path, tmp_path: Path) -> None:
     """The second route: the replay's own tables, read by pandas alone."""
     both = BinanceFunding(only("binance", "BTCUSDT", "ETHUSDT"), load_known_gaps())
     with http_at(replay.url, tmp_path) as http:

@@ -67,7 +67,7 @@ def test_bad_bars(body: bytes, error: type[SourceError]) -> None:
         parse_klines_rest(body, PAGE)
 
 
-def test_a_contract_from_its_first_bar_to_delivery(replay, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_a_contract_from_its_first_bar_to_delivery(replay: Any, tmp_path: Path) -> None:
     both = dataset("BTCUSDT_230929", "ETHUSDT_240329")
     with http_at(replay.url, tmp_path) as http:
         frame = download(both, http, "2023-01", "2024-12")
@@ -83,14 +83,14 @@ def test_a_contract_from_its_first_bar_to_delivery(replay, tmp_path: Path) -> No
         assert download(both, http, "2023-01", "2024-12").equals(frame)
 
 
-def test_a_history_that_ends_before_delivery(replay, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_a_history_that_ends_before_delivery(replay: Any, tmp_path: Path) -> None:
     with http_at(replay.url, tmp_path) as http:
         frame = download(dataset("BTCUSDT", "BTCUSDT_250627"), http, "2025-01", "2026-06")
     assert frame["open_time"].max() == pd.Timestamp("2025-03-11 14:00", tz="UTC")
     assert set(frame["symbol"]) == {"BTCUSDT", "BTCUSDT_250627"}
 
 
-def test_rest_stands_in_for_a_missing_file(replay, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_rest_stands_in_for_a_missing_file(replay: Any, tmp_path: Path) -> None:
     one = dataset("BTCUSDT_230929")
     with http_at(replay.url, tmp_path / "archive") as http:
         archived = download(one, http, "2023-07", "2023-07")
@@ -126,7 +126,7 @@ def test_a_bar_that_is_not_over_is_left_out(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "kind", ["bad_zip", "bad_checksum", "drop_rows", "duplicate_rows", "nan_values", "empty_list", "truncate"]
 )
-def test_archive_faults(replay, tmp_path: Path, kind: str) -> None:  # type: ignore[no-untyped-def]
+def test_archive_faults(replay: Any, tmp_path: Path, kind: str) -> None:
     one = dataset("BTCUSDT_230929")
     with http_at(replay.url, tmp_path / "good") as http:
         good = download(one, http, "2023-08", "2023-09")
@@ -141,7 +141,7 @@ def test_archive_faults(replay, tmp_path: Path, kind: str) -> None:  # type: ign
 @pytest.mark.parametrize(
     "kind", ["drop_rows", "duplicate_rows", "nan_values", "reorder_rows", "short_json", "html_200", "reset"]
 )
-def test_rest_faults(replay, tmp_path: Path, kind: str) -> None:  # type: ignore[no-untyped-def]
+def test_rest_faults(replay: Any, tmp_path: Path, kind: str) -> None:
     """The archive's file is kept away, so that REST answers."""
     one = dataset("BTCUSDT_230929")
     universe = Universe((), (replace(one.universe.bars[0], listed_from=datetime(2023, 8, 1, tzinfo=UTC)),))

@@ -114,7 +114,7 @@ def funding() -> BitmexFunding:
     return BitmexFunding(only("bitmex", "XBTUSD"), load_known_gaps())
 
 
-def test_daily_payments_of_2016(replay, funding: BitmexFunding, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_daily_payments_of_2016(replay: Any, funding: BitmexFunding, tmp_path: Path) -> None:
     with http_at(replay.url, tmp_path) as http:
         frame = download(funding, http, "2016-04", "2016-06")
     assert frame["interval_hours"].value_counts().to_dict() == {8.0: 79, 24.0: 22}
@@ -124,7 +124,7 @@ def test_daily_payments_of_2016(replay, funding: BitmexFunding, tmp_path: Path) 
     assert len(to_arrow(RAW_BITMEX_FUNDING, frame)) == len(frame)
 
 
-def test_declared_holes_inside_and_between_months(replay, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_declared_holes_inside_and_between_months(replay: Any, tmp_path: Path) -> None:
     altcoins = only("bitmex", "BNBUSD", "SOLUSD", "XRPUSD")
     with http_at(replay.url, tmp_path) as http:
         frame = download(BitmexFunding(altcoins, load_known_gaps()), http, "2021-09", "2024-03")
@@ -137,7 +137,7 @@ def test_declared_holes_inside_and_between_months(replay, tmp_path: Path) -> Non
         download(strict, http, "2021-11", "2021-12")
 
 
-def test_a_hole_between_months_beyond_the_known_history(replay, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_a_hole_between_months_beyond_the_known_history(replay: Any, tmp_path: Path) -> None:
     """Nothing is promised there, but months that do not join up are refused and both bodies set aside."""
     from dataclasses import replace
 
@@ -149,7 +149,7 @@ def test_a_hole_between_months_beyond_the_known_history(replay, tmp_path: Path) 
         assert ["2021-10" in url for url in stored(http, ["funding"])] == [True]
 
 
-def test_a_silent_month_that_is_not_the_end(replay, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_a_silent_month_that_is_not_the_end(replay: Any, tmp_path: Path) -> None:
     from dataclasses import replace
 
     universe = only("bitmex", "XBTUSD")
@@ -177,7 +177,7 @@ ROW_FAULTS = [
 @pytest.mark.parametrize(
     "kind", [*ROW_FAULTS, "short_json", "html_200", "truncate", "status_429", "status_503"]
 )
-def test_faults(replay, funding: BitmexFunding, tmp_path: Path, kind: str) -> None:  # type: ignore[no-untyped-def]
+def test_faults(replay: Any, funding: BitmexFunding, tmp_path: Path, kind: str) -> None:
     """A fault that stays is a clear error and leaves nothing; one that comes and goes leaves no trace."""
     with http_at(replay.url, tmp_path / "good") as http:
         good = download(funding, http, "2020-01", "2020-04")
@@ -195,7 +195,7 @@ def test_faults(replay, funding: BitmexFunding, tmp_path: Path, kind: str) -> No
 
 
 @pytest.mark.parametrize("kind", ROW_FAULTS)
-def test_faults_of_bars(replay, tmp_path: Path, kind: str) -> None:  # type: ignore[no-untyped-def]
+def test_faults_of_bars(replay: Any, tmp_path: Path, kind: str) -> None:
     bars = BitmexBucketed(only("bitmex", "ETHUSD"), load_known_gaps())
     replay.faults([{"match": "bucketed", "kind": kind}])
     with http_at(replay.url, tmp_path) as http:
@@ -207,7 +207,9 @@ def test_faults_of_bars(replay, tmp_path: Path, kind: str) -> None:  # type: ign
     assert len(to_arrow(RAW_BITMEX_BUCKETED, frame)) == len(frame)
 
 
-def test_a_closed_exchange_leaves_it_to_the_copy(replay, tmp_path: Path, caplog) -> None:  # type: ignore[no-untyped-def]
+def test_a_closed_exchange_leaves_it_to_the_copy(
+    replay: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     replay.faults([{"match": "bitmex.com", "kind": "status_451"}])
     with_copy = BitmexFunding(only("bitmex", "ETHUSD"), load_known_gaps(), load_archives())
     with http_at(replay.url, tmp_path) as http:
@@ -224,7 +226,7 @@ def test_a_closed_exchange_leaves_it_to_the_copy(replay, tmp_path: Path, caplog)
     assert len(to_arrow(RAW_PINNED_FUNDING, copies)) == len(copies)
 
 
-def test_copies_agree_with_the_venues(replay, shared: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_copies_agree_with_the_venues(replay: Any, shared: Path, tmp_path: Path) -> None:
     rest = pd.read_csv(shared / "replay" / "data" / "bitmex_funding.csv.gz")
     rest["time"] = pd.to_datetime(rest["timestamp"], utc=True)
     with http_at(replay.url, tmp_path) as http:
@@ -248,7 +250,7 @@ def test_a_copy_with_two_rows_of_one_time() -> None:
         parse_pinned_funding(archive, (text + row.replace(",0.0001", ",")).encode())
 
 
-def test_whole_history_against_plain_pandas(replay, shared: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_whole_history_against_plain_pandas(replay: Any, shared: Path, tmp_path: Path) -> None:
     """The second route: the replay's own tables, read by pandas alone."""
     funding = BitmexFunding(only("bitmex", "XBTUSD", "ETHUSD"), load_known_gaps())
     with http_at(replay.url, tmp_path) as http:
@@ -260,7 +262,7 @@ def test_whole_history_against_plain_pandas(replay, shared: Path, tmp_path: Path
     assert frame["timestamp"].dt.strftime("%Y-%m-%dT%H:%M:%S.000Z").tolist() == plain["timestamp"].tolist()
 
 
-def test_a_venue_that_is_gone(tmp_path: Path, caplog) -> None:  # type: ignore[no-untyped-def]
+def test_a_venue_that_is_gone(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Nobody answers: trouble with the network before the announced closing, the closing itself after it."""
     funding = BitmexFunding(only("bitmex", "XBTUSD"), load_known_gaps(), load_archives())
     with http_at("http://127.0.0.1:9", tmp_path) as http:
@@ -270,14 +272,16 @@ def test_a_venue_that_is_gone(tmp_path: Path, caplog) -> None:  # type: ignore[n
         assert "the pinned copy of XBTUSD stands in" in caplog.text
 
 
-def test_what_came_before_a_refusal_is_kept(replay, funding: BitmexFunding, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_what_came_before_a_refusal_is_kept(replay: Any, funding: BitmexFunding, tmp_path: Path) -> None:
     with_copy = BitmexFunding(funding.universe, funding.gaps, load_archives())
     replay.faults([{"match": "startTime=2020-03", "kind": "status_451"}])
     with http_at(replay.url, tmp_path) as http:
         assert len(download(with_copy, http, "2020-01", "2020-05")) == 93 + 87
 
 
-def test_a_hole_in_the_store_is_not_a_closing(replay, funding: BitmexFunding, tmp_path: Path, caplog) -> None:  # type: ignore[no-untyped-def]
+def test_a_hole_in_the_store_is_not_a_closing(
+    replay: Any, funding: BitmexFunding, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     """What was never stored stands for a venue that was gone; one lost body among others does not."""
     with_copy = BitmexFunding(funding.universe, funding.gaps, load_archives())
     with http_at(replay.url, tmp_path / "full") as http:
@@ -294,7 +298,7 @@ def test_a_hole_in_the_store_is_not_a_closing(replay, funding: BitmexFunding, tm
     assert "the pinned copy of" in caplog.text
 
 
-def test_nothing_is_asked_after_the_closing(replay, funding: BitmexFunding, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_nothing_is_asked_after_the_closing(replay: Any, funding: BitmexFunding, tmp_path: Path) -> None:
     with http_at(replay.url, tmp_path) as http:
         assert download(funding, http, "2026-10", "2026-11").empty
         assert http.counters.requests == 0

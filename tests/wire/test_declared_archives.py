@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import httpx
 import numpy as np
@@ -255,7 +256,7 @@ def test_trade_after_trade(tmp_path: Path, newest_first: bool) -> None:
         (parse_trades, TRADES.replace("price =", "paid ="), "at,price\n2021-01-01 00:00:00,3\n"),
     ],
 )
-def test_files_that_do_not_read(parse, rest: str, content: str) -> None:  # type: ignore[no-untyped-def]
+def test_files_that_do_not_read(parse: Any, rest: str, content: str) -> None:
     with pytest.raises(FormatChanged, match="archive mine"):
         parse(declared(content, rest), content.encode())
 

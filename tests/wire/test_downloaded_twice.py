@@ -20,7 +20,7 @@ from perp_pipeline.sources.universe import Universe
     ("venue", "symbol", "dataset"),
     [("bybit", "BTCUSDT", bybit_funding), ("deribit", "BTC-PERPETUAL", deribit_funding)],
 )
-def test_two_downloads_give_the_same_rows(  # type: ignore[no-untyped-def]
+def test_two_downloads_give_the_same_rows(
     venue: str, symbol: str, dataset: Callable[[Universe, KnownGaps], Dataset], replay, tmp_path: Path
 ) -> None:
     frames, bodies = [], []

@@ -65,8 +65,13 @@ def test_limits_split_the_range_and_lose_nothing(tmp_path: Path, message: str) -
     assert asked[-1][1] == swaps["last_block"].max()
     assert all(b[0] == a[1] + 1 for a, b in pairwise(asked))
     seen = len(answered)
-    refused = []
-    second, _ = _two_days(tmp_path, lambda query: refused.append(query) or {"result": []})  # type: ignore[func-returns-value]
+    refused: list[dict[str, Any]] = []
+
+    def note(query: dict[str, Any]) -> dict[str, Any]:
+        refused.append(query)
+        return {"result": []}
+
+    second, _ = _two_days(tmp_path, note)
     pd.testing.assert_frame_equal(second, days)
     assert len(answered) == seen
     assert not refused  # refusals are kept as well

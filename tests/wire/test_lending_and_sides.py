@@ -117,7 +117,7 @@ def test_defillama_faults_that_stay_leave_nothing(tmp_path: Path) -> None:
 # --- the copy of Compound's and Aave's rates
 
 
-def test_lending_rates_from_the_chain(replay, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_lending_rates_from_the_chain(replay: Any, tmp_path: Path) -> None:
     with http_at(replay.url, tmp_path) as http:
         frame = download(LendingArchives(archives("raw_lending_rates")), http, "2020-01", "2022-12")
     counts = frame.groupby("series").size()
@@ -148,7 +148,7 @@ def test_a_copy_of_lending_rates_that_is_none(lines: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["drop_rows", "nan_values", "truncate", "html_200"])
-def test_a_changed_copy_is_refused(replay, tmp_path: Path, kind: str) -> None:  # type: ignore[no-untyped-def]
+def test_a_changed_copy_is_refused(replay: Any, tmp_path: Path, kind: str) -> None:
     rates = LendingArchives(archives("raw_lending_rates"))
     replay.faults([{"match": "QuantLet", "kind": kind}])
     with http_at(replay.url, tmp_path) as http:
@@ -163,7 +163,7 @@ def test_a_changed_copy_is_refused(replay, tmp_path: Path, kind: str) -> None:  
 # --- open interest
 
 
-def test_open_interest_by_chain(replay, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_open_interest_by_chain(replay: Any, tmp_path: Path) -> None:
     gmx = OpenInterestArchives(archives("raw_gmx_open_interest"))
     with http_at(replay.url, tmp_path) as http:
         frame = download(gmx, http, "2021-01", "2022-12")
@@ -180,7 +180,7 @@ def test_a_file_that_only_gateways_have_is_left_out_without_one(tmp_path: Path) 
         assert http.counters.requests == 0
 
 
-def test_another_file_of_open_interest_is_refused(replay, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_another_file_of_open_interest_is_refused(replay: Any, tmp_path: Path) -> None:
     changed = tuple(replace(a, sha256="0" * 64) for a in archives("raw_gmx_open_interest"))
     with http_at(replay.url, tmp_path) as http, pytest.raises(ChecksumMismatch):
         download(OpenInterestArchives(changed), http, "2021-01", "2022-12")

@@ -183,7 +183,7 @@ def premium(*intervals: str) -> BinancePremium:
     return BinancePremium(only("binance", "BTCUSDT"), load_known_gaps(), intervals or ("1h",))
 
 
-def test_archives_and_rest_give_the_same_bars(replay, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_archives_and_rest_give_the_same_bars(replay: Any, tmp_path: Path) -> None:
     with http_at(replay.url, tmp_path / "a") as http:
         archived = download(premium(), http, "2025-02", "2025-03")
     assert archived["source_url"].str.endswith(".zip").all()
@@ -204,7 +204,7 @@ def test_archives_and_rest_give_the_same_bars(replay, tmp_path: Path) -> None:  
         download(premium(), http, "2024-03", "2024-03", early)
 
 
-def test_the_history_begins_where_the_venue_says(replay, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_the_history_begins_where_the_venue_says(replay: Any, tmp_path: Path) -> None:
     with http_at(replay.url, tmp_path) as http:
         frame = download(premium("1h", "8h"), http, "2020-01", "2023-07")
     sizes = frame.groupby("interval")["open_time"].agg(["size", "min"])
@@ -216,7 +216,7 @@ def test_the_history_begins_where_the_venue_says(replay, tmp_path: Path) -> None
     assert np.array_equal(last.to_numpy(), whole["close"].to_numpy())
 
 
-def test_an_interval_that_is_not_served(replay, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_an_interval_that_is_not_served(replay: Any, tmp_path: Path) -> None:
     with http_at(replay.url, tmp_path) as http, pytest.raises(PermanentError):
         download(premium("5m"), http, "2024-02", "2024-02")
     with pytest.raises(ValueError, match="3h"):
@@ -224,7 +224,7 @@ def test_an_interval_that_is_not_served(replay, tmp_path: Path) -> None:  # type
 
 
 @pytest.mark.parametrize("kind", ["drop_rows", "duplicate_rows", "nan_values", "reorder_rows", "empty_list"])
-def test_faulty_premium_archives(replay, tmp_path: Path, kind: str) -> None:  # type: ignore[no-untyped-def]
+def test_faulty_premium_archives(replay: Any, tmp_path: Path, kind: str) -> None:
     with http_at(replay.url, tmp_path / "good") as http:
         good = download(premium(), http, "2024-02", "2024-03")
     replay.faults([{"match": r"premiumIndexKlines.*zip", "kind": kind}])
@@ -246,7 +246,7 @@ IDS = [venue[0] for venue in VENUES]
 
 
 @pytest.mark.parametrize(("venue", "symbol", "make", "first", "last", "rows", "contract"), VENUES, ids=IDS)
-def test_funding_of_a_venue(  # type: ignore[no-untyped-def]
+def test_funding_of_a_venue(
     replay, tmp_path: Path, venue: str, symbol: str, make: Make, first: str, last: str, rows: int,
     contract: Contract,
 ) -> None:  # fmt: skip
@@ -271,7 +271,7 @@ FAULTS = ["drop_rows", "duplicate_rows", "nan_values", "reorder_rows", "empty_li
 
 @pytest.mark.parametrize("kind", FAULTS)
 @pytest.mark.parametrize(("venue", "symbol", "make", "first", "last", "rows", "contract"), VENUES, ids=IDS)
-def test_faults_of_a_venue(  # type: ignore[no-untyped-def]
+def test_faults_of_a_venue(
     replay, tmp_path: Path, venue: str, symbol: str, make: Make, first: str, last: str, rows: int,
     contract: Contract, kind: str,
 ) -> None:  # fmt: skip
@@ -290,7 +290,7 @@ def test_faults_of_a_venue(  # type: ignore[no-untyped-def]
         assert len(download(dataset, http, first, last)) == rows
 
 
-def test_a_hole_in_the_mirror_is_declared_and_the_history_goes_on(replay, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_a_hole_in_the_mirror_is_declared_and_the_history_goes_on(replay: Any, tmp_path: Path) -> None:
     dataset = hyperliquid_funding(only("hyperliquid", "BTC", "ETH"), load_known_gaps())
     with http_at(replay.url, tmp_path) as http:
         frame = download(dataset, http, "2023-06", "2025-09")
