@@ -113,7 +113,7 @@ def _over(fake: FakeNode, **options: Any) -> Archive:
 
 def test_a_real_day_is_the_same_by_both_routes(replay: Any, tmp_path: Path) -> None:
     address = f"{replay.url}/eth-rpc.local/"
-    server = httpx.Client(timeout=60)
+    server = httpx.Client(timeout=60)  # one connection for a day's blocks
 
     def ask(method: str, *params: Any) -> Any:
         call = {"jsonrpc": "2.0", "id": 1, "method": method, "params": list(params)}

@@ -9,6 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from perp_pipeline.contracts.claim_parts import OUT_CLAIM_PARTS
+from perp_pipeline.contracts.model import Contract
+from perp_pipeline.contracts.results import OUT_CLAIMS
 from perp_pipeline.research.claims import (
     amm,
     averages,
@@ -25,43 +28,6 @@ from perp_pipeline.research.claims.evaluation import evaluate, published_words, 
 from perp_pipeline.research.claims.model import Claim, Finding, Part, Tables, verdict_of
 
 CHAPTERS = (averages, episodes, returns, prediction, premium, precision, quanto, theory, amm, sides)
-
-COLUMNS = (
-    "claim_id",
-    "source",
-    "statement",
-    "published",
-    "unit",
-    "estimate",
-    "se",
-    "ci_low",
-    "ci_high",
-    "n",
-    "window_start",
-    "window_end",
-    "verdict",
-    "table",
-    "reason",
-)
-
-
-PART_COLUMNS = (
-    "claim_id",
-    "part",
-    "variant",
-    "label",
-    "by",
-    "published",
-    "unit",
-    "estimate",
-    "se",
-    "ci_low",
-    "ci_high",
-    "n",
-    "window_start",
-    "window_end",
-    "verdict",
-)
 
 
 @cache
@@ -125,7 +91,7 @@ def build_claims(
                 "reason": finding.reason,
             }
         )
-    return _typed(pd.DataFrame(rows, columns=list(COLUMNS)))
+    return _typed(pd.DataFrame(rows, columns=_names(OUT_CLAIMS)))
 
 
 def build_claim_parts(
@@ -139,7 +105,7 @@ def build_claim_parts(
     rows: list[dict[str, Any]] = []
     for claim, finding in _findings(tables, windows, only):
         rows += part_rows(claim.id, finding.parts)
-    frame = pd.DataFrame(rows, columns=list(PART_COLUMNS))
+    frame = pd.DataFrame(rows, columns=_names(OUT_CLAIM_PARTS))
     return _typed(frame).astype({"part": np.int32, "variant": np.int32})
 
 
@@ -177,6 +143,10 @@ def _findings(
     for claim in register():
         if only is None or claim.id in only:
             yield claim, evaluate(claim, tables, asked.get(claim.id))
+
+
+def _names(contract: Contract) -> list[str]:
+    return [column.name for column in contract.columns]
 
 
 def _typed(frame: pd.DataFrame) -> pd.DataFrame:
