@@ -31,8 +31,7 @@ os.environ.setdefault("POLARS_MAX_THREADS", "1")
 from perp_pipeline.amm import decode, minutes, pool_day
 from perp_pipeline.amm.pools import PoolFacts
 from perp_pipeline.sources.evm_events import V3
-from perp_pipeline.sources.evm_logs import LogFilter, log_table, price_jump, verify
-from perp_pipeline.sources.evm_rpc import loads, result_of
+from perp_pipeline.sources.evm_logs import LogFilter, price_jump, read_logs, verify
 
 POOL = "0x" + "ab" * 20
 FACTS = PoolFacts("ethereum", POOL, "uniswap_v3", "USDC", "WETH", 6, 18, "USD", "ETH", 500)
@@ -98,7 +97,7 @@ def log_body(count: int) -> bytes:
 
 def to_swaps(body: bytes) -> pd.DataFrame:
     """What the pipeline does with a body: parse, verify, look for missing logs, decode."""
-    table = log_table(result_of(loads(body)))
+    table = read_logs(body)
     verify(table, LogFilter(POOL, (SWAP,), 0, 10**9))
     assert not price_jump(table)
     start = pd.Timestamp("2024-01-05", tz="UTC")
@@ -259,9 +258,7 @@ def fill(folder: Path, months: int, swaps: int) -> None:
     from perp_pipeline.months import Month, Span
 
     lake, now = Lake.at(folder), pd.Timestamp("2026-01-01", tz="UTC").to_pydatetime()
-    table = log_table(result_of(loads(log_body(swaps)))).drop_columns(
-        ["address", "removed", "block_timestamp"]
-    )
+    table = read_logs(log_body(swaps)).drop_columns(["address", "removed", "block_timestamp"])
     logs = table.to_pandas().assign(
         chain="ethereum", pool=POOL, time_exact=True, source_url="made up", download_sha256="0" * 64
     )

@@ -20,7 +20,7 @@ import pyarrow as pa
 from perp_pipeline.sources.base import Body, Request
 from perp_pipeline.sources.errors import NotInStore, NotServed, PermanentError, SourceError
 from perp_pipeline.sources.evm_errors import BrokenPricePath
-from perp_pipeline.sources.evm_logs import LogFilter, log_table, price_jump, verify
+from perp_pipeline.sources.evm_logs import LogFilter, price_jump, read_logs, verify
 from perp_pipeline.sources.evm_node import Node
 from perp_pipeline.sources.evm_rpc import (
     Call,
@@ -239,10 +239,11 @@ class _Ranges:
         if self.http.store.entry(request) is None:
             self._raise_known(word)
         refused: list[bytes] = []
+        parsed: dict[bytes, pa.Table] = {}
 
         def check(content: bytes) -> None:
             try:
-                _parse(content, asked)
+                parsed[content] = _parse(content, asked)
             except RangeTooLarge:
                 return  # a refusal is an answer: it is kept, and the parts are asked for
             except RangeNotHeld:
@@ -263,7 +264,7 @@ class _Ranges:
             raise (refusal(str(error)) or error) from None
         if body is None:
             raise NotServed(f"{name}: no answer")
-        return body, _parse(body.content, asked)
+        return body, parsed[body.content] if body.content in parsed else _parse(body.content, asked)
 
     def _raise_known(self, word: Request) -> None:
         """Raise what the node said about a range before, where that is still believed."""
@@ -291,7 +292,6 @@ def _is_empty(answer: Any) -> bool:
 
 
 def _parse(content: bytes, asked: LogFilter) -> pa.Table:
-    logs: list[dict[str, Any]] | None = result_of(loads(content))
-    table = log_table(logs or [])
+    table = read_logs(content)
     verify(table, asked)
     return table

@@ -13,6 +13,7 @@ from binascii import unhexlify
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from perp_pipeline.sources.evm_errors import TruncatedWords, WordOutOfRange
 
@@ -44,10 +45,8 @@ def words_from_hex(texts: pa.Array | pa.ChunkedArray, count: int, what: str = "d
         return np.empty((0, count, WORD), dtype=np.uint8)
     if column.null_count:
         raise TruncatedWords(f"{what}: {column.null_count} of {n} logs have none")
-    column = column.cast(pa.large_string())
     width = 2 + 2 * WORD * count
-    _, offset_buffer, text_buffer = column.buffers()
-    offsets = np.frombuffer(offset_buffer, dtype=np.int64)[column.offset : column.offset + n + 1]
+    offsets, characters = _characters(column)
     wrong = np.flatnonzero(np.diff(offsets) != width)
     if len(wrong):
         got = int(offsets[wrong[0] + 1] - offsets[wrong[0]])
@@ -55,8 +54,7 @@ def words_from_hex(texts: pa.Array | pa.ChunkedArray, count: int, what: str = "d
             f"{what}: {len(wrong)} of {n} logs do not have {count} words of 32 bytes; "
             f"the first, at place {wrong[0]}, has {max(0, got - 2)} hexadecimal digits"
         )
-    start = int(offsets[0])
-    texts_2d = np.frombuffer(text_buffer, dtype=np.uint8, count=n * width, offset=start).reshape(n, width)
+    texts_2d = characters.reshape(n, width)
     if not ((texts_2d[:, 0] == ord("0")) & (texts_2d[:, 1] == ord("x"))).all():
         raise TruncatedWords(f"{what}: a log lacks the 0x prefix")
     try:
@@ -64,6 +62,36 @@ def words_from_hex(texts: pa.Array | pa.ChunkedArray, count: int, what: str = "d
     except ValueError as error:
         raise TruncatedWords(f"{what}: not hexadecimal ({error})") from None
     return np.frombuffer(raw, dtype=np.uint8).reshape(n, count, WORD)
+
+
+def quantities(texts: pa.StringArray) -> pa.Int64Array:
+    """``0x`` numbers below 2**63, as nodes write block numbers; null where the text is null.
+
+    Raises:
+        WordOutOfRange: a text is no such number.
+    """
+    if texts.null_count == len(texts):
+        return pa.nulls(len(texts), pa.int64())
+    given = texts.fill_null("0x0")
+    digits = pc.ascii_lpad(pc.utf8_slice_codeunits(given, 2), 16, "0")
+    offsets, characters = _characters(digits)
+    fits = (np.diff(offsets) == 16).all() and pc.all(pc.match_substring_regex(given, "^0x.")).as_py()
+    try:
+        words = np.frombuffer(unhexlify(characters.tobytes()), dtype=">i8") if fits else None
+    except ValueError:
+        words = None
+    if words is None or (words < 0).any():
+        raise WordOutOfRange("no 0x number below 2**63 where one belongs")
+    return pa.array(words.astype(np.int64), mask=texts.is_null().to_numpy(zero_copy_only=False))
+
+
+def _characters(column: pa.Array) -> tuple[npt.NDArray[np.int64], Bytes]:
+    """Where each text of a column begins and the last one ends, and the characters of all of them."""
+    column = column.cast(pa.large_string())
+    _, offset_buffer, text_buffer = column.buffers()
+    offsets = np.frombuffer(offset_buffer, dtype=np.int64)[column.offset : column.offset + len(column) + 1]
+    characters = np.frombuffer(text_buffer, dtype=np.uint8)[offsets[0] : offsets[-1]]
+    return offsets - offsets[0], characters
 
 
 def require_unsigned(words: Bytes, bits: int, what: str) -> None:

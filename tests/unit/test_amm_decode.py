@@ -124,14 +124,16 @@ def test_what_a_node_may_not_send() -> None:
         ({"data": good["data"][:-64]}, TruncatedWords),
         ({"topics": good["topics"][:2]}, TruncatedWords),
         ({"topics": ["0x" + "12" * 32, *good["topics"][1:]]}, UnknownTopic),
-        ({"data": None}, TruncatedWords),
+        ({"data": None}, IncompleteBody),
+        ({"blockNumber": "0x8000000000000000"}, IncompleteBody),
+        ({"removed": "false"}, IncompleteBody),
         ({"blockNumber": "x"}, IncompleteBody),
     ):
         with pytest.raises(error):
             table = log_table([good | change])
             verify(table, ASKED)
             decode.swaps(raw_frame([good | change]), facts())
-    with pytest.raises(IncompleteBody, match="lacks a field"):
+    with pytest.raises(IncompleteBody, match="lack the field data"):
         log_table([{key: value for key, value in good.items() if key != "data"}])
 
 
