@@ -24,6 +24,7 @@ from perp_pipeline.sources.evm_node import Node, adopt
 from perp_pipeline.sources.evm_pool_facts import balances, complete, token_addresses
 from perp_pipeline.sources.evm_ranges import LogRoute, NodeRoute, Part
 from perp_pipeline.sources.evm_rpc import RangeNotHeld
+from perp_pipeline.sources.evm_together import MOST
 from perp_pipeline.sources.hypersync import HyperSync
 from perp_pipeline.sources.pools import Chain, Pool, Registry, days_of
 
@@ -79,6 +80,7 @@ class PoolReader:
     _facts: dict[str, Pool] = field(default_factory=dict)
     _refused: dict[tuple[int, str, str, int, int], str] = field(default_factory=dict)
     _tokens: dict[tuple[int, str], list[str]] = field(default_factory=dict)
+    _together: dict[tuple[int, str], list[int]] = field(default_factory=dict)
     _ended: set[str] = field(default_factory=set)
     _last: tuple[tuple[int, str, str, datetime], list[PoolDay], list[int]] | None = None
 
@@ -109,7 +111,8 @@ class PoolReader:
         """The way to a month of the pool's logs."""
         if self.hypersync_token:
             return HyperSync(self.chain_of(pool).chain_id, self.hypersync_token)
-        return NodeRoute(self.node(http, pool))
+        together = self._together.setdefault((id(http), pool.chain), [MOST])
+        return NodeRoute(self.node(http, pool), together=together)
 
     def facts(self, http: Http, pool: Pool) -> Pool:
         """The pool with tokens, decimals and fee, from the chain where they are not declared."""
@@ -152,13 +155,20 @@ class PoolReader:
         edges = [midnight(day) for day in wanted] + [midnight(wanted[-1] + timedelta(days=1))]
         borders = clock.first_blocks(edges, now)
         route = self.route(http, pool)
-        found: list[PoolDay] = []
-        for place, day in enumerate(wanted):
-            if pool.asks_for(day):
-                first, last = borders[place], borders[place + 1] - 1
-                found += [
-                    self._day(http, pool, route, PoolDay(day, kind, first, last), now) for kind in KINDS
-                ]
+        days = [
+            PoolDay(day, kind, borders[place], borders[place + 1] - 1)
+            for place, day in enumerate(wanted)
+            if pool.asks_for(day)
+            for kind in KINDS
+        ]
+        # the first day shows how large a range the node answers, and what comes in a day
+        begun, rest = days[: len(KINDS)], days[len(KINDS) :]
+        found = [self._day(http, pool, route, day, now) for day in begun]
+        waiting = [_asked_of(pool, day) for day in rest if day.first <= day.last]
+        label = f"{pool.label} raw_eth_logs {month}"
+        rows = max(day.n_rows for day in found)
+        route.ahead(http, waiting, label, now=now, recent=_is_recent(month, now), rows=rows)
+        found += [self._day(http, pool, route, day, now) for day in rest]
         held = [self._held_beginning(http, pool, route, day, found, now) for day in found]
         days = self._confirmed(http, pool, route, held, now)
         _say_odd(pool, days)
@@ -236,14 +246,12 @@ class PoolReader:
     def _day(self, http: Http, pool: Pool, route: LogRoute, asked_for: PoolDay, now: datetime) -> PoolDay:
         """The day with its logs, or the node's refusal."""
         day, kind, first, last = asked_for.day, asked_for.kind, asked_for.first, asked_for.last
-        events = tuple(e for e in PROTOCOLS[pool.protocol] if (e.name in SWAP_EVENTS) == (kind == "swaps"))
         if first > last:
             return PoolDay(day, kind, first, last)
         label = f"{pool.label} raw_eth_logs {kind} {day}"
-        asked = LogFilter(pool.address, events, first, last)
+        asked = _asked_of(pool, asked_for)
         key = (id(http), pool.label, kind, first, last)
-        # a node may be behind in what the nightly refresh comes back to: the open month and the one before
-        recent = Month(day.year, day.month) >= Month.of(now) - 1
+        recent = _is_recent(Month(day.year, day.month), now)
         try:
             # both datasets come by here: what a node does not hold is asked for once in a run
             found = () if key in self._refused else route.parts(http, asked, label, now=now, recent=recent)
@@ -255,6 +263,17 @@ class PoolReader:
         if len(parts) > 1:
             verify_price_path(pa.concat_tables([part.logs for part in parts]))
         return PoolDay(day, kind, first, last, parts)
+
+
+def _asked_of(pool: Pool, day: PoolDay) -> LogFilter:
+    """The question for a day's events of its kind."""
+    events = (e for e in PROTOCOLS[pool.protocol] if (e.name in SWAP_EVENTS) == (day.kind == "swaps"))
+    return LogFilter(pool.address, tuple(events), day.first, day.last)
+
+
+def _is_recent(month: Month, now: datetime) -> bool:
+    """Whether the nightly refresh comes back to the month: a node may be behind in it."""
+    return month >= Month.of(now) - 1
 
 
 def _say_odd(pool: Pool, days: list[PoolDay]) -> None:

@@ -1,7 +1,8 @@
 """Logs of a block range through eth_getLogs: split where the node refuses, checked.
 
 A node's word that it does not hold a range (pruned history, a recording) is a fact about that node, not about
-the chain. It is kept under the node's host, and believed for :data:`BELIEVED` before the node is asked again;
+the chain. It is kept under the node's host, and believed for
+:data:`~perp_pipeline.sources.evm_together.BELIEVED` before the node is asked again;
 another host is asked at once. For recent blocks it is never believed: a node may only be behind.
 
 What looks as if logs were left out (a jump of the price, no log at all) is asked for again, in halves.
@@ -11,8 +12,8 @@ What looks as if logs were left out (a jump of the price, no log at all) is aske
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pyarrow as pa
@@ -20,7 +21,7 @@ import pyarrow as pa
 from perp_pipeline.sources.base import Body, Request
 from perp_pipeline.sources.errors import NotInStore, NotServed, PermanentError, SourceError
 from perp_pipeline.sources.evm_errors import BrokenPricePath
-from perp_pipeline.sources.evm_logs import LogFilter, price_jump, read_logs, verify
+from perp_pipeline.sources.evm_logs import LogFilter, price_jump
 from perp_pipeline.sources.evm_node import Node
 from perp_pipeline.sources.evm_rpc import (
     Call,
@@ -32,12 +33,21 @@ from perp_pipeline.sources.evm_rpc import (
     refusal,
     result_of,
 )
+from perp_pipeline.sources.evm_together import (
+    BELIEVED,
+    MOST,
+    Together,
+    keep_word,
+    parse,
+    refusal_of,
+    request_of,
+    steps,
+    word_of,
+)
 
 if TYPE_CHECKING:
     from perp_pipeline.sources.http import Http
 
-BELIEVED = timedelta(days=30)
-"""How long a node's word that it does not hold a range stands."""
 _TRIES = 2
 """How often blocks are asked for whose halves have other logs than the whole."""
 _SECOND = 50
@@ -62,6 +72,16 @@ class Part:
 
 class LogRoute(Protocol):
     """A way to the logs of a chain."""
+
+    def ahead(
+        self, http: Http, ranges: Sequence[LogFilter], label: str, *, now: datetime, recent: bool, rows: int
+    ) -> None:
+        """Fetch ranges that :meth:`parts` is about to be asked for, where together they take fewer requests.
+
+        Args:
+            rows: logs to expect in a range.
+        """
+        ...
 
     def parts(
         self, http: Http, asked: LogFilter, label: str, *, now: datetime, recent: bool
@@ -96,10 +116,21 @@ class NodeRoute:
         limit: the span that the node answered, once it refused a larger one: ranges that come after are asked
             for in such parts at once. A route serves a month of a pool from its first day, so that the
             questions of a month are the same in every run.
+        together: how many ranges the node takes in one body; shared by the routes to a node.
     """
 
     node: Node
     limit: list[int] = field(default_factory=list)
+    together: list[int] = field(default_factory=lambda: [MOST])
+
+    def ahead(
+        self, http: Http, ranges: Sequence[LogFilter], label: str, *, now: datetime, recent: bool, rows: int
+    ) -> None:
+        """Ask for ranges in bodies of many; none is asked for offline."""
+        if not http.offline:
+            step = self.limit[0] if self.limit else None
+            believed = _believed(now, recent)
+            Together(http, self.node, label, now, believed, step, self.together).ask(ranges, rows)
 
     def parts(
         self, http: Http, asked: LogFilter, label: str, *, now: datetime, recent: bool
@@ -110,8 +141,7 @@ class NodeRoute:
             RangeNotHeld: the node does not hold the range.
             RangeTooLarge: it refuses a single block.
         """
-        believed = now if recent else now - BELIEVED
-        yield from _Ranges(http, self.node, label, now, believed, self.limit).parts(asked)
+        yield from _Ranges(http, self.node, label, now, _believed(now, recent), self.limit).parts(asked)
 
     def contradicted(
         self, http: Http, ranges: Sequence[LogFilter], label: str, *, now: datetime
@@ -175,7 +205,7 @@ class _Ranges:
     limit: list[int]
 
     def parts(self, asked: LogFilter) -> Iterator[Part]:
-        span, request = asked.last - asked.first + 1, self._request(asked)
+        span, request = asked.last - asked.first + 1, request_of(self.node, asked)
         if self.limit and self.limit[0] < span and self.http.store.entry(request) is None:
             yield from self._in_steps(asked, self.limit[0])
             return
@@ -195,8 +225,8 @@ class _Ranges:
         yield Part(logs, address, body.sha256, asked, request)
 
     def _in_steps(self, asked: LogFilter, step: int) -> Iterator[Part]:
-        for first in range(asked.first, asked.last + 1, step):
-            yield from self.parts(replace(asked, first=first, last=min(first + step - 1, asked.last)))
+        for part in steps(asked, step):
+            yield from self.parts(part)
 
     def _believable(self, asked: LogFilter) -> tuple[Body, pa.Table]:
         """A range's logs; in halves as well where they look incomplete, as a node that left some out does so
@@ -224,26 +254,27 @@ class _Ranges:
         except NotInStore:
             raise
         except SourceError:
-            self.http.forget(self._request(asked))
+            self.http.forget(request_of(self.node, asked))
             raise
         names = ["block_number", "log_index", "data"]
         if pa.concat_tables(found).select(names).equals(logs.select(names)):
             return True
         for part in (asked, *halves):
-            self.http.forget(self._request(part))
+            self.http.forget(request_of(self.node, part))
         return False
 
     def _ask(self, asked: LogFilter) -> tuple[Body, pa.Table]:
-        request = self._request(asked)
-        word = self.node.own_request(request.payload)
+        request = request_of(self.node, asked)
         if self.http.store.entry(request) is None:
-            self._raise_known(word)
+            known = refusal_of(self.http, self.node, asked, self.believed)
+            if known is not None:
+                result_of(loads(known))
         refused: list[bytes] = []
         parsed: dict[bytes, pa.Table] = {}
 
         def check(content: bytes) -> None:
             try:
-                parsed[content] = _parse(content, asked)
+                parsed[content] = parse(content, asked)
             except RangeTooLarge:
                 return  # a refusal is an answer: it is kept, and the parts are asked for
             except RangeNotHeld:
@@ -255,28 +286,19 @@ class _Ranges:
             body = self.http.fetch(request, final=True, check=check, label=name)
         except NotServed:
             if refused:
-                self.http.store.put(
-                    word, refused[-1], status=200, fetched_at=self.now, final=True, renew=True
-                )
+                keep_word(self.http, word_of(self.node, asked), refused[-1], self.now)
                 result_of(loads(refused[-1]))
             raise
         except PermanentError as error:
             raise (refusal(str(error)) or error) from None
         if body is None:
             raise NotServed(f"{name}: no answer")
-        return body, parsed[body.content] if body.content in parsed else _parse(body.content, asked)
+        return body, parsed[body.content] if body.content in parsed else parse(body.content, asked)
 
-    def _raise_known(self, word: Request) -> None:
-        """Raise what the node said about a range before, where that is still believed."""
-        found = self.http.store.get(word)
-        if found is None:
-            return
-        entry, content = found
-        if self.http.offline or datetime.fromisoformat(entry.fetched_at) > self.believed:
-            result_of(loads(content))
 
-    def _request(self, asked: LogFilter) -> Request:
-        return self.node.request(Call("eth_getLogs", (asked.params(),)).payload(1))
+def _believed(now: datetime, recent: bool) -> datetime:
+    """From when on a refusal counts."""
+    return now if recent else now - BELIEVED
 
 
 def _is_empty(answer: Any) -> bool:
@@ -289,9 +311,3 @@ def _is_empty(answer: Any) -> bool:
         return not result_of(answer)
     except (RangeNotHeld, RangeTooLarge):
         return False
-
-
-def _parse(content: bytes, asked: LogFilter) -> pa.Table:
-    table = read_logs(content)
-    verify(table, asked)
-    return table

@@ -7,7 +7,7 @@ import logging
 import random
 import textwrap
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -163,7 +163,39 @@ class Http:
                 f"{' with SHA-256 ' + sha256 if sha256 else ''}. Run once without --offline"
             )
         stored = self.store.get(request) if entry is not None and entry.etag and not entry.final else None
-        return self._download(request, final, check, sha256, absent_ok, name, stored)
+        try:
+            answer, content = self._download(request, check, sha256, name, stored, absent_ok)
+        except _Absent:
+            self.store.put_absence(request, status=404, fetched_at=self._now(), final=final)
+            self._count(absent=1)
+            self._report("absent", name, request)
+            return None
+        return self._keep(request, answer, content, final, name)
+
+    def fetch_together(
+        self, request: Request, parts: Callable[[bytes], Sequence[tuple[Request, bytes]]], *, label: str
+    ) -> None:
+        """Ask in one body what several requests ask, and keep what answers each as its final body.
+
+        Args:
+            request: the question that holds them all; its own body is not kept.
+            parts: what to keep of a body, each with its request; raises as ``check`` of :meth:`fetch` does.
+
+        Raises:
+            TransientError, PermanentError: as :meth:`fetch`. Nothing is stored.
+        """
+        found: Sequence[tuple[Request, bytes]] = ()
+
+        def check(content: bytes) -> None:
+            nonlocal found
+            found = parts(content)
+
+        if self.offline:
+            raise NotInStore(f"{label}: offline. Run once without --offline")
+        _, content = self._download(request, check, None, label, None, False)
+        for asked, part in found:
+            self.store.put(asked, part, status=200, fetched_at=self._now(), final=True)
+        self._report("fetched", label, request, bytes=len(content))
 
     def forget(self, request: Request) -> None:
         """Move a stored body that proved bad out of the way, so that the next run asks for it again."""
@@ -215,13 +247,17 @@ class Http:
     def _download(
         self,
         request: Request,
-        final: bool,
         check: BodyCheck | None,
         sha256: str | None,
-        absent_ok: bool,
         name: str,
         stored: tuple[Entry, bytes] | None,
-    ) -> Body | None:
+        absent_ok: bool,
+    ) -> tuple[Answer, bytes]:
+        """The venue's answer and the checked body, which is the stored one where the answer confirms that.
+
+        Raises:
+            _Absent: there is no such file, and that is as good as an answer.
+        """
         address = urlsplit(request.sent_to)
         # Where nobody took the connection, the next request does not wait for it all over again.
         host = address.netloc.rpartition("@")[2]
@@ -248,12 +284,9 @@ class Http:
                 trouble = Trouble(type(error), str(error), remedy, about_body=True)
             else:
                 self._gone.discard(place)
-                return self._keep(request, answer, content, final, name)
+                return answer, content
             if trouble.error is NotServed and absent_ok:
-                self.store.put_absence(request, status=404, fetched_at=self._now(), final=final)
-                self._count(absent=1)
-                self._report("absent", name, request)
-                return None
+                raise _Absent
             if trouble.about_body:
                 stored = None  # it may be what a 304 confirmed: the next attempt asks for it in full
             try:
@@ -313,6 +346,10 @@ class Http:
     ) -> None:
         if self._progress is not None:
             self._progress(Event(kind, name, request, bytes, wait, reason))
+
+
+class _Absent(Exception):
+    """The venue has no such file."""
 
 
 def _verify(content: bytes, sha256: str | None, check: BodyCheck | None) -> None:

@@ -78,6 +78,11 @@ class HyperSync:
         """The chain's address."""
         return f"https://{self.chain_id}.hypersync.xyz/query"
 
+    def ahead(
+        self, http: Http, ranges: Sequence[LogFilter], label: str, *, now: datetime, recent: bool, rows: int
+    ) -> None:
+        """Nothing: one question covers a day, and HyperSync knows no batches."""
+
     def parts(
         self, http: Http, asked: LogFilter, label: str, *, now: datetime, recent: bool
     ) -> Iterator[Part]:

@@ -1,0 +1,165 @@
+"""Many block ranges in one body: eth_getLogs as a JSON-RPC batch.
+
+Each answer is kept under the question that asks for its range alone, so that nothing later depends on what
+travelled together: a run that was stopped, or a node that takes fewer at a time, leaves the same bodies.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from perp_pipeline.sources.base import Request
+from perp_pipeline.sources.errors import PermanentError, TransientError
+from perp_pipeline.sources.evm_logs import LogFilter, read_logs, verify
+from perp_pipeline.sources.evm_node import Node
+from perp_pipeline.sources.evm_rpc import Call, RangeNotHeld, RangeTooLarge, answers_of, batch_payload
+
+if TYPE_CHECKING:
+    from perp_pipeline.sources.http import Http
+
+_log = logging.getLogger(__name__)
+
+BELIEVED = timedelta(days=30)
+"""How long a node's word that it does not hold a range stands."""
+MOST = 50
+"""Ranges in one body; many providers take a hundred calls."""
+_ROWS = 20_000
+"""Logs that one body is to hold: some 15 MB."""
+
+
+@dataclass(frozen=True)
+class Together:
+    """Ranges of one pool that are about to be asked for one by one.
+
+    Attributes:
+        now: dates what the node says about itself: that it does not hold a range.
+        believed: such a word that is older than this is asked for again.
+        step: the largest span that the node is known to answer; None where it refused none.
+        most: ranges that the node takes in one body; made smaller when it refuses. Shared by all that ask it.
+    """
+
+    http: Http
+    node: Node
+    label: str
+    now: datetime
+    believed: datetime
+    step: int | None
+    most: list[int]
+
+    def ask(self, ranges: Sequence[LogFilter], rows: int) -> None:
+        """Fetch what the store lacks of ranges, in as few bodies as the node answers.
+
+        A range that the node refuses in company is left to be asked for alone, and so are all after an
+        answer that does not come: who asks alone says what is wrong.
+
+        Args:
+            rows: logs to expect in a range.
+        """
+        waiting = [part for asked in ranges for part in self._lacking(asked)]
+        while len(waiting) > 1 and self.most[0] > 1:
+            chosen = waiting[: max(1, min(_ROWS // max(rows, 1), self.most[0]))]
+            try:
+                found = self._ask(chosen)
+            except PermanentError as error:
+                _log.info("%s: %d ranges in one body: %s", self.label, len(chosen), error)
+                if len(chosen) > 1:
+                    self.most[0] = len(chosen) // 2
+                    continue
+                found = 0
+            except TransientError as error:
+                _log.info("%s: ranges are asked for one by one: %s", self.label, error)
+                return
+            waiting = waiting[len(chosen) :]
+            rows = -(-found // len(chosen))
+
+    def _lacking(self, asked: LogFilter) -> list[LogFilter]:
+        """The range, in steps where the node refuses its span, less what was answered before."""
+        if self._answered(asked):
+            return []
+        return [part for part in steps(asked, self.step) if not self._answered(part)]
+
+    def _answered(self, asked: LogFilter) -> bool:
+        if self.http.store.entry(request_of(self.node, asked)) is not None:
+            return True
+        return refusal_of(self.http, self.node, asked, self.believed) is not None
+
+    def _ask(self, chosen: Sequence[LogFilter]) -> int:
+        """How many logs came for ranges that are asked for in one body."""
+        calls = [_call(asked) for asked in chosen]
+        found = 0
+        words: list[tuple[Request, bytes]] = []
+
+        def parts(content: bytes) -> list[tuple[Request, bytes]]:
+            nonlocal found
+            found, kept = 0, []
+            words.clear()
+            for asked, answer in zip(chosen, answers_of(content, len(calls)), strict=True):
+                alone = json.dumps(answer | {"id": 1}, separators=(",", ":")).encode()
+                try:
+                    found += parse(alone, asked).num_rows
+                    kept.append((request_of(self.node, asked), alone))
+                except RangeTooLarge:
+                    continue
+                except RangeNotHeld:
+                    words.append((word_of(self.node, asked), alone))
+            return kept
+
+        name = f"{self.label} blocks {chosen[0].first}-{chosen[-1].last} in {len(chosen)} ranges"
+        self.http.fetch_together(self.node.request(batch_payload(calls)), parts, label=name)
+        for word, content in words:
+            keep_word(self.http, word, content, self.now)
+        return found
+
+
+def steps(asked: LogFilter, step: int | None) -> Iterator[LogFilter]:
+    """A range in parts of at most ``step`` blocks; as it is where that is None."""
+    for first in range(asked.first, asked.last + 1, step or asked.last - asked.first + 1):
+        yield replace(asked, first=first, last=min(first + step - 1, asked.last) if step else asked.last)
+
+
+def request_of(node: Node, asked: LogFilter) -> Request:
+    """The question for the logs of a range, whose answer is the chain's."""
+    return node.request(_call(asked).payload(1))
+
+
+def word_of(node: Node, asked: LogFilter) -> Request:
+    """The same question, where its answer is the node's own: that it does not hold the range."""
+    return node.own_request(_call(asked).payload(1))
+
+
+def keep_word(http: Http, word: Request, content: bytes, now: datetime) -> None:
+    """Store what the node said about a range that it does not hold; said again, it is as of now."""
+    http.store.put(word, content, status=200, fetched_at=now, final=True, renew=True)
+
+
+def refusal_of(http: Http, node: Node, asked: LogFilter, believed: datetime) -> bytes | None:
+    """What the node said about a range that it does not hold, where that stands; offline it always does."""
+    found = http.store.get(word_of(node, asked))
+    if found is None:
+        return None
+    entry, content = found
+    stands = http.offline or datetime.fromisoformat(entry.fetched_at) > believed
+    return content if stands else None
+
+
+def parse(content: bytes, asked: LogFilter) -> pa.Table:
+    """The logs of an answer, checked against what was asked for.
+
+    Raises:
+        RangeTooLarge, RangeNotHeld: the node refuses the range.
+        SourceError: the answer is not usable.
+    """
+    table = read_logs(content)
+    verify(table, asked)
+    return table
+
+
+def _call(asked: LogFilter) -> Call:
+    return Call("eth_getLogs", (asked.params(),))
