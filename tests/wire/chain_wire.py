@@ -136,7 +136,9 @@ class FakeNode:
         times: epoch seconds of a block.
         logs: answers a filter of eth_getLogs.
         call: answers eth_call of (to, data, block), where the node has it.
+        batch: what it does with a body of many calls in place of answering it, where it does.
         asked: calls so far.
+        bodies: how many calls of eth_getLogs came in each body.
     """
 
     chain_id: int = 1
@@ -144,7 +146,9 @@ class FakeNode:
     head: int = GENESIS + 7200 * 3
     logs: Callable[[dict[str, Any]], dict[str, Any]] = one_swap
     call: Callable[[str, str, str], str] | None = None
+    batch: Callable[[list[dict[str, Any]]], httpx.Response | None] = lambda calls: None
     asked: list[dict[str, Any]] = field(default_factory=list)
+    bodies: list[int] = field(default_factory=list)
 
     @property
     def transport(self) -> httpx.MockTransport:
@@ -154,6 +158,10 @@ class FakeNode:
             calls = json.loads(request.content)
             batch = calls if isinstance(calls, list) else [calls]
             self.asked += batch
+            if batch[0]["method"] == "eth_getLogs":
+                self.bodies.append(len(batch))
+            if isinstance(calls, list) and (own := self.batch(calls)) is not None:
+                return own
             answers = [{"jsonrpc": "2.0", "id": call["id"], **self._answer(call)} for call in batch]
             return httpx.Response(200, json=answers[::-1] if isinstance(calls, list) else answers[0])
 
