@@ -14,21 +14,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import pairwise
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from perp_pipeline.sources.errors import NotServed, TransientError
 from perp_pipeline.sources.evm_node import Node
-from perp_pipeline.sources.evm_rpc import Call, batch_payload, quantity, results_of
+from perp_pipeline.sources.evm_rpc import Call, quantity
 from perp_pipeline.sources.pools import Chain
 
 if TYPE_CHECKING:
     from perp_pipeline.sources.http import Http
 
-BATCH = 100
-"""Calls in one body; providers allow 100 to 1000."""
 _CLOSE = 8
 """Blocks to ask for at once when a border is known to be this near."""
 _PATIENCE = 8
@@ -99,9 +97,12 @@ class BlockClock:
             SourceError: the node does not answer for one of them.
         """
         missing = sorted(set(blocks) - self._times.keys())
-        for start in range(0, len(missing), BATCH):
-            part = missing[start : start + BATCH]
-            self._times |= dict(zip(part, self._ask(part), strict=True))
+        calls = [Call("eth_getBlockByNumber", (hex(block), False)) for block in missing]
+        label = f"{self.chain.name} times of {len(missing)} blocks from {missing[0] if missing else ''}"
+        results = self.node.results(self.http, calls, _check_blocks, label)
+        self._times |= {
+            block: quantity(result["timestamp"]) for block, result in zip(missing, results, strict=True)
+        }
         return {block: self._times[block] for block in blocks}
 
     def first_blocks(self, moments: Sequence[datetime], now: datetime) -> list[int]:
@@ -152,31 +153,20 @@ class BlockClock:
         low, high = int(edges[0].timestamp() * 1e6), int(edges[-1].timestamp() * 1e6) - 1
         return np.clip(micros, low, high)
 
-    def _ask(self, blocks: Sequence[int]) -> list[int]:
-        calls = [Call("eth_getBlockByNumber", (hex(block), False)) for block in blocks]
 
-        def parse(content: bytes) -> list[int]:
-            stamps = []
-            for block, result in zip(blocks, results_of(content, len(calls)), strict=True):
-                if not isinstance(result, dict) or quantity(result.get("number")) != block:
-                    raise TransientError(f"the node has no block {block}, or answered with another")
-                stamps.append(quantity(result.get("timestamp")))
-            if (np.diff(stamps) < 0).any():
-                raise TransientError("the node's block times do not ascend")
-            return stamps
+def _check_blocks(calls: Sequence[Call], results: list[Any]) -> None:
+    """Check that blocks are those asked for, and their times ascend.
 
-        def check(content: bytes) -> None:
-            parse(content)
-
-        body = self.http.fetch(
-            self.node.request(batch_payload(calls)),
-            final=True,
-            check=check,
-            label=f"{self.chain.name} times of {len(blocks)} blocks from {blocks[0]}",
-        )
-        if body is None:
-            raise NotServed(f"{self.chain.name}: no answer for the times of blocks {blocks[0]}..{blocks[-1]}")
-        return parse(body.content)
+    Raises:
+        TransientError: they do not.
+    """
+    stamps = []
+    for call, result in zip(calls, results, strict=True):
+        if not isinstance(result, dict) or hex(quantity(result.get("number"))) != call.params[0]:
+            raise TransientError(f"the node has no block {int(call.params[0], 16)}, or answered with another")
+        stamps.append(quantity(result.get("timestamp")))
+    if (np.diff(stamps) < 0).any():
+        raise TransientError("the node's block times do not ascend")
 
 
 @dataclass

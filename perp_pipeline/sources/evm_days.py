@@ -24,7 +24,6 @@ from perp_pipeline.sources.evm_node import Node, adopt
 from perp_pipeline.sources.evm_pool_facts import balances, complete, token_addresses
 from perp_pipeline.sources.evm_ranges import LogRoute, NodeRoute, Part
 from perp_pipeline.sources.evm_rpc import RangeNotHeld
-from perp_pipeline.sources.evm_together import MOST
 from perp_pipeline.sources.hypersync import HyperSync
 from perp_pipeline.sources.pools import Chain, Pool, Registry, days_of
 
@@ -80,7 +79,6 @@ class PoolReader:
     _facts: dict[str, Pool] = field(default_factory=dict)
     _refused: dict[tuple[int, str, str, int, int], str] = field(default_factory=dict)
     _tokens: dict[tuple[int, str], list[str]] = field(default_factory=dict)
-    _together: dict[tuple[int, str], list[int]] = field(default_factory=dict)
     _ended: set[str] = field(default_factory=set)
     _last: tuple[tuple[int, str, str, datetime], list[PoolDay], list[int]] | None = None
 
@@ -111,8 +109,7 @@ class PoolReader:
         """The way to a month of the pool's logs."""
         if self.hypersync_token:
             return HyperSync(self.chain_of(pool).chain_id, self.hypersync_token)
-        together = self._together.setdefault((id(http), pool.chain), [MOST])
-        return NodeRoute(self.node(http, pool), together=together)
+        return NodeRoute(self.node(http, pool))
 
     def facts(self, http: Http, pool: Pool) -> Pool:
         """The pool with tokens, decimals and fee, from the chain where they are not declared."""

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from perp_pipeline.sources.base import Request
 from perp_pipeline.sources.endpoints import Endpoint
-from perp_pipeline.sources.errors import PermanentError
-from perp_pipeline.sources.evm_rpc import Call, loads, quantity, result_of
+from perp_pipeline.sources.errors import NotInStore, NotServed, PermanentError
+from perp_pipeline.sources.evm_rpc import Call, batch_payload, loads, quantity, result_of, results_of
 
 if TYPE_CHECKING:
     from perp_pipeline.sources.http import Http
     from perp_pipeline.sources.pools import Chain
     from perp_pipeline.sources.store import BodyStore
+
+
+T = TypeVar("T")
+BATCH = 100
+"""Calls in one body; providers allow 3 to 1000."""
 
 
 @dataclass(frozen=True)
@@ -26,11 +32,13 @@ class Node:
     Attributes:
         chain: the chain's name.
         setting: environment variable that the address came from, for messages.
+        most: how many calls the node takes in one body, as far as is known; less once it refuses more.
     """
 
     chain: str
     setting: str
     endpoint: Endpoint = field(repr=False)
+    most: list[int] = field(default_factory=lambda: [BATCH], compare=False)
 
     @classmethod
     def at(cls, chain: Chain, url: str) -> Node:
@@ -74,6 +82,76 @@ class Node:
         if body is None:
             raise PermanentError(f"{name}: no answer")
         return result_of(loads(body.content))
+
+    def results(
+        self,
+        http: Http,
+        calls: Sequence[Call],
+        check: Callable[[Sequence[Call], list[Any]], None],
+        label: str,
+    ) -> list[Any]:
+        """Results of calls whose answers never change, in bodies of as many as the node takes.
+
+        A body that is refused is sent in halves, and these in halves again: whatever a node takes, a further
+        run finds what it needs under the same questions.
+
+        Args:
+            check: raises a SourceError for calls and results that must not be kept.
+
+        Raises:
+            SourceError: the node answers one of them with an error, or refuses it.
+        """
+        found: list[Any] = []
+        for start in range(0, len(calls), BATCH):
+            found += self._results(http, calls[start : start + BATCH], check, label)
+        return found
+
+    def _results(
+        self,
+        http: Http,
+        calls: Sequence[Call],
+        check: Callable[[Sequence[Call], list[Any]], None],
+        label: str,
+    ) -> list[Any]:
+        if self.goes_in_parts(http, calls, batch_payload):
+            middle = len(calls) // 2
+            return [
+                *self._results(http, calls[:middle], check, label),
+                *self._results(http, calls[middle:], check, label),
+            ]
+
+        def verify(content: bytes) -> None:
+            check(calls, results_of(content, len(calls)))
+
+        request = self.request(batch_payload(calls))
+        try:
+            body = http.fetch(request, final=True, check=verify, label=label)
+        except PermanentError as error:
+            if len(calls) == 1 or isinstance(error, (NotServed, NotInStore)):
+                raise
+            self.most[0] = min(self.most[0], len(calls) // 2)
+            return self._results(http, calls, check, label)
+        if body is None:
+            raise NotServed(f"{label}: no answer")
+        return results_of(body.content, len(calls))
+
+    def goes_in_parts(
+        self, http: Http, items: Sequence[T], payload: Callable[[Sequence[T]], list[Any]]
+    ) -> bool:
+        """Whether a body is too much for the node: by what it refused, or as its first half was sent before.
+
+        Args:
+            payload: the calls of some of the items.
+        """
+        if len(items) < 2 or http.store.entry(self.request(payload(items))) is not None:
+            return False
+        if len(payload(items)) > self.most[0]:
+            return True
+        while len(items) > 1:
+            items = items[: len(items) // 2]
+            if http.store.entry(self.request(payload(items))) is not None:
+                return True
+        return False
 
     def require_chain(self, http: Http, chain: Chain) -> None:
         """Check that the node serves the chain, before anything that it says is kept under the chain's name.

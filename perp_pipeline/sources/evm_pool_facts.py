@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from perp_pipeline.sources.errors import NotInStore, NotServed, PermanentError
 from perp_pipeline.sources.evm_node import Node
-from perp_pipeline.sources.evm_rpc import Call, batch_payload, quantity, results_of
+from perp_pipeline.sources.evm_rpc import Call, quantity
 from perp_pipeline.sources.pools import Pool
 
 if TYPE_CHECKING:
@@ -131,22 +131,8 @@ def _call(http: Http, node: Node, pool: Pool, wanted: list[tuple[str, str]]) -> 
 
 
 def _batch(http: Http, node: Node, pool: Pool, calls: list[Call], what: str) -> list[str]:
-
-    def parse(content: bytes) -> list[str]:
-        return [str(result) for result in results_of(content, len(calls))]
-
-    def check(content: bytes) -> None:
-        parse(content)
-
-    body = http.fetch(
-        node.request(batch_payload(calls)),
-        final=True,
-        check=check,
-        label=f"{pool.label} {what}",
-    )
-    if body is None:
-        raise NotServed(f"{pool.label}: the node does not answer eth_call")
-    return parse(body.content)
+    results = node.results(http, calls, lambda calls, results: None, f"{pool.label} {what}")
+    return [str(result) for result in results]
 
 
 def _address(word: str) -> str:

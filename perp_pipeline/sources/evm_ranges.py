@@ -24,7 +24,6 @@ from perp_pipeline.sources.evm_errors import BrokenPricePath
 from perp_pipeline.sources.evm_logs import LogFilter, price_jump
 from perp_pipeline.sources.evm_node import Node
 from perp_pipeline.sources.evm_rpc import (
-    Call,
     RangeNotHeld,
     RangeTooLarge,
     answers_of,
@@ -35,8 +34,8 @@ from perp_pipeline.sources.evm_rpc import (
 )
 from perp_pipeline.sources.evm_together import (
     BELIEVED,
-    MOST,
     Together,
+    call_of,
     keep_word,
     parse,
     refusal_of,
@@ -116,12 +115,10 @@ class NodeRoute:
         limit: the span that the node answered, once it refused a larger one: ranges that come after are asked
             for in such parts at once. A route serves a month of a pool from its first day, so that the
             questions of a month are the same in every run.
-        together: how many ranges the node takes in one body; shared by the routes to a node.
     """
 
     node: Node
     limit: list[int] = field(default_factory=list)
-    together: list[int] = field(default_factory=lambda: [MOST])
 
     def ahead(
         self, http: Http, ranges: Sequence[LogFilter], label: str, *, now: datetime, recent: bool, rows: int
@@ -130,7 +127,7 @@ class NodeRoute:
         if not http.offline:
             step = self.limit[0] if self.limit else None
             believed = _believed(now, recent)
-            Together(http, self.node, label, now, believed, step, self.together).ask(ranges, rows)
+            Together(http, self.node, label, now, believed, step).ask(ranges, rows)
 
     def parts(
         self, http: Http, asked: LogFilter, label: str, *, now: datetime, recent: bool
@@ -153,36 +150,34 @@ class NodeRoute:
         return found
 
     def _second(self, http: Http, ranges: Sequence[LogFilter], label: str) -> list[LogFilter]:
+        middle = len(ranges) // 2
+        if self.node.goes_in_parts(http, ranges, _halves_payload):
+            return [*self._second(http, ranges[:middle], label), *self._second(http, ranges[middle:], label)]
         asked = [(whole, half) for whole in ranges for half in whole.halves()]
-        calls = [Call("eth_getLogs", (half.params(),)) for _, half in asked]
-        request = self.node.request(batch_payload(calls))
+        request = self.node.request(_halves_payload(ranges))
 
         def parse(content: bytes) -> list[LogFilter]:
-            answers = answers_of(content, len(calls))
+            answers = answers_of(content, len(asked))
             with_logs = [
                 whole for (whole, _), answer in zip(asked, answers, strict=True) if not _is_empty(answer)
             ]
             return list(dict.fromkeys(with_logs))
 
         def check(content: bytes) -> None:
-            try:
-                parse(content)
-            except RangeTooLarge:
-                return  # too much for one body: kept, and smaller ones are sent
+            parse(content)
 
-        body = http.fetch(request, final=True, check=check, label=f"{label} a second time")
+        try:
+            body = http.fetch(request, final=True, check=check, label=f"{label} a second time")
+        except PermanentError as error:
+            if isinstance(error, (NotServed, NotInStore)):
+                raise
+            if not middle:
+                return list(ranges)
+            self.node.most[0] = min(self.node.most[0], len(asked) // 2)
+            return self._second(http, ranges, label)
         if body is None:
             raise NotServed(f"{label}: no answer")
-        try:
-            found = parse(body.content)
-        except RangeTooLarge:
-            if len(ranges) == 1:
-                return list(ranges)
-            middle = len(ranges) // 2
-            return [
-                *self._second(http, ranges[:middle], label),
-                *self._second(http, ranges[middle:], label),
-            ]
+        found = parse(body.content)
         if found:
             http.forget(request)
         return found
@@ -299,6 +294,10 @@ class _Ranges:
 def _believed(now: datetime, recent: bool) -> datetime:
     """From when on a refusal counts."""
     return now if recent else now - BELIEVED
+
+
+def _halves_payload(ranges: Sequence[LogFilter]) -> list[dict[str, Any]]:
+    return batch_payload([call_of(half) for whole in ranges for half in whole.halves()])
 
 
 def _is_empty(answer: Any) -> bool:

@@ -48,6 +48,10 @@ class RangeTooLarge(PermanentError):
         )
 
 
+class BatchRefused(PermanentError):
+    """The node takes no body of so many calls."""
+
+
 class RangeNotHeld(NotServed):
     """The node does not hold these blocks or logs (pruned history, a recording): another node may."""
 
@@ -119,12 +123,18 @@ def answers_of(content: bytes, count: int) -> list[Any]:
     """Answers of a batch, errors among them, in the order of its calls.
 
     Raises:
-        TransientError: an answer is missing.
-        SourceError: the batch is refused as a whole.
+        TransientError: an answer is missing, or there is none for now.
+        BatchRefused: the batch is refused as a whole.
+        FormatChanged: a single result came.
     """
     answers = loads(content)
-    if isinstance(answers, dict):  # a batch refused as a whole
-        result_of(answers)
+    if isinstance(answers, dict):
+        try:
+            result_of(answers)
+        except TransientError:
+            raise
+        except PermanentError as error:
+            raise BatchRefused(f"{count} calls in one body: {error}") from None
         raise FormatChanged("the node answered a batch with a single result")
     by_id = {answer.get("id"): answer for answer in answers if isinstance(answer, dict)}
     if missing := [number for number in range(1, count + 1) if number not in by_id]:

@@ -42,7 +42,6 @@ class Together:
         now: dates what the node says about itself: that it does not hold a range.
         believed: such a word that is older than this is asked for again.
         step: the largest span that the node is known to answer; None where it refused none.
-        most: ranges that the node takes in one body; made smaller when it refuses. Shared by all that ask it.
     """
 
     http: Http
@@ -51,7 +50,6 @@ class Together:
     now: datetime
     believed: datetime
     step: int | None
-    most: list[int]
 
     def ask(self, ranges: Sequence[LogFilter], rows: int) -> None:
         """Fetch what the store lacks of ranges, in as few bodies as the node answers.
@@ -62,15 +60,16 @@ class Together:
         Args:
             rows: logs to expect in a range.
         """
+        most = self.node.most
         waiting = [part for asked in ranges for part in self._lacking(asked)]
-        while len(waiting) > 1 and self.most[0] > 1:
-            chosen = waiting[: max(1, min(_ROWS // max(rows, 1), self.most[0]))]
+        while len(waiting) > 1 and most[0] > 1:
+            chosen = waiting[: max(1, min(_ROWS // max(rows, 1), MOST, most[0]))]
             try:
                 found = self._ask(chosen)
             except PermanentError as error:
                 _log.info("%s: %d ranges in one body: %s", self.label, len(chosen), error)
                 if len(chosen) > 1:
-                    self.most[0] = len(chosen) // 2
+                    most[0] = len(chosen) // 2
                     continue
                 found = 0
             except TransientError as error:
@@ -92,7 +91,7 @@ class Together:
 
     def _ask(self, chosen: Sequence[LogFilter]) -> int:
         """How many logs came for ranges that are asked for in one body."""
-        calls = [_call(asked) for asked in chosen]
+        calls = [call_of(asked) for asked in chosen]
         found = 0
         words: list[tuple[Request, bytes]] = []
 
@@ -126,12 +125,12 @@ def steps(asked: LogFilter, step: int | None) -> Iterator[LogFilter]:
 
 def request_of(node: Node, asked: LogFilter) -> Request:
     """The question for the logs of a range, whose answer is the chain's."""
-    return node.request(_call(asked).payload(1))
+    return node.request(call_of(asked).payload(1))
 
 
 def word_of(node: Node, asked: LogFilter) -> Request:
     """The same question, where its answer is the node's own: that it does not hold the range."""
-    return node.own_request(_call(asked).payload(1))
+    return node.own_request(call_of(asked).payload(1))
 
 
 def keep_word(http: Http, word: Request, content: bytes, now: datetime) -> None:
@@ -161,5 +160,6 @@ def parse(content: bytes, asked: LogFilter) -> pa.Table:
     return table
 
 
-def _call(asked: LogFilter) -> Call:
+def call_of(asked: LogFilter) -> Call:
+    """The call for the logs of a range."""
     return Call("eth_getLogs", (asked.params(),))

@@ -32,10 +32,11 @@ def _node(**options: Any) -> FakeNode:
     return FakeNode(**{"head": GENESIS + BLOCKS * DAYS + 100, "logs": _busy} | options)
 
 
-def _read(folder: Path, node: FakeNode) -> tuple[pd.DataFrame, dict[str, str]]:
+def _read(folder: Path, node: FakeNode, **options: Any) -> tuple[pd.DataFrame, dict[str, str]]:
     """The month's days, and digests of what is kept of eth_getLogs by the question."""
     _, days = sets(USDC_WETH)
-    frame = rows(days, client(folder, transport=node.transport, attempts=2, body_attempts=2), "2024-01")
+    http = client(folder, transport=node.transport, attempts=2, body_attempts=2, **options)
+    frame = rows(days, http, "2024-01")
     entries = [entry for entry in BodyStore(folder).entries() if isinstance(entry.payload, dict)]
     return frame, {
         json.dumps(entry.payload): entry.sha256
@@ -77,7 +78,36 @@ def test_a_smaller_number_is_tried_and_remembered(
 ) -> None:
     node = _node(batch=lambda calls: httpx.Response(413, text="too large") if len(calls) > 10 else None)
     _same(_read(tmp_path, node), alone)
-    assert node.bodies == [1, 1, 38, 19, 9, 9, 9, 9, 2]
+    assert node.bodies == [1, 1, 10, 10, 10, 8]  # it refused 21 block times in one body before
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        httpx.Response(400, text="too many"),
+        _refused(),
+        _refused("batch size too large"),
+        httpx.Response(200, json={"id": None, "error": {"code": -32000, "message": "batch limit is 3"}}),
+    ],
+    ids=["HTTP 400", "invalid request", "too large", "server error"],
+)
+def test_a_node_of_three_calls_a_body_gives_all(refusal: httpx.Response, tmp_path: Path) -> None:
+    """Of quiet days, so that halves are asked for as well. A further run asks nothing."""
+
+    def quiet(query: dict[str, Any]) -> dict[str, Any]:
+        return {"result": []}
+
+    expected, _ = _read(tmp_path / "any", _node(logs=quiet))
+    node = _node(logs=quiet, batch=lambda calls: refusal if len(calls) > 3 else None)
+    found, _ = _read(tmp_path / "three", node)
+    pd.testing.assert_frame_equal(found, expected)
+    assert max(node.bodies) == 2  # block times, asked for before, had shown how many it takes
+    again = _node(logs=quiet)
+    pd.testing.assert_frame_equal(_read(tmp_path / "three", again)[0], expected)
+    assert [call["method"] for call in again.asked] == ["eth_chainId", "eth_getBlockByNumber"]
+    offline = _node(logs=quiet)
+    pd.testing.assert_frame_equal(_read(tmp_path / "three", offline, offline=True)[0], expected)
+    assert not offline.asked
 
 
 def test_bodies_hold_a_bounded_number_of_logs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -141,7 +171,10 @@ def test_what_fails_for_the_moment_is_asked_again_as_a_whole(
 def test_bodies_that_never_arrive_whole_are_given_up(
     tmp_path: Path, alone: tuple[pd.DataFrame, dict[str, str]]
 ) -> None:
-    node = _node(batch=lambda calls: httpx.Response(200, text="[{") if len(calls) > 30 else None)
+    def cut_off(calls: list[dict[str, Any]]) -> httpx.Response | None:
+        return httpx.Response(200, text="[{") if calls[0]["method"] == "eth_getLogs" else None
+
+    node = _node(batch=cut_off)
     _same(_read(tmp_path, node), alone)
     assert node.bodies == [1, 1, 38, 38, *[1] * 38]
 
