@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from perp_pipeline.sources.base import Request
 from perp_pipeline.sources.endpoints import Endpoint
 from perp_pipeline.sources.errors import NotInStore, NotServed, PermanentError
-from perp_pipeline.sources.evm_rpc import Call, batch_payload, loads, quantity, result_of, results_of
+from perp_pipeline.sources.evm_rpc import (
+    Call,
+    CallRefused,
+    batch_payload,
+    loads,
+    quantity,
+    result_of,
+    results_of,
+)
 
 if TYPE_CHECKING:
     from perp_pipeline.sources.http import Http
@@ -127,7 +135,7 @@ class Node:
         try:
             body = http.fetch(request, final=True, check=verify, label=label)
         except PermanentError as error:
-            if len(calls) == 1 or isinstance(error, (NotServed, NotInStore)):
+            if len(calls) == 1 or isinstance(error, (NotServed, NotInStore, CallRefused)):
                 raise
             self.most[0] = min(self.most[0], len(calls) // 2)
             return self._results(http, calls, check, label)

@@ -24,6 +24,7 @@ from perp_pipeline.sources.evm_errors import BrokenPricePath
 from perp_pipeline.sources.evm_logs import LogFilter, price_jump
 from perp_pipeline.sources.evm_node import Node
 from perp_pipeline.sources.evm_rpc import (
+    CallRefused,
     RangeNotHeld,
     RangeTooLarge,
     answers_of,
@@ -169,7 +170,7 @@ class NodeRoute:
         try:
             body = http.fetch(request, final=True, check=check, label=f"{label} a second time")
         except PermanentError as error:
-            if isinstance(error, (NotServed, NotInStore)):
+            if isinstance(error, (NotServed, NotInStore, CallRefused)):
                 raise
             if not middle:
                 return list(ranges)

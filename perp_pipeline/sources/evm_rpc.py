@@ -52,6 +52,10 @@ class BatchRefused(PermanentError):
     """The node takes no body of so many calls."""
 
 
+class CallRefused(PermanentError):
+    """The node refuses a single call: a method that it lacks, parameters that it does not take."""
+
+
 class RangeNotHeld(NotServed):
     """The node does not hold these blocks or logs (pruned history, a recording): another node may."""
 
@@ -77,7 +81,7 @@ def result_of(answer: object) -> Any:
     """The result of one answer.
 
     Raises:
-        RangeTooLarge, RangeNotHeld, TransientError: by the meaning of the node's error.
+        RangeTooLarge, RangeNotHeld, CallRefused, TransientError: by the meaning of the node's error.
         FormatChanged: not a JSON-RPC answer.
     """
     if not isinstance(answer, dict) or ("result" not in answer and "error" not in answer):
@@ -163,10 +167,10 @@ def _meaning(code: object, message: str) -> Exception:
     if _TOO_LARGE.search(message):
         return RangeTooLarge(text, _named_span(message))
     if code in (-32601, -32602, -32600):
-        return PermanentError(text)
+        return CallRefused(text)
     if code in (-32000, -32001, 4444):
         return RangeNotHeld(text)
-    return TransientError(text) if code == -32603 else PermanentError(text)
+    return TransientError(text) if code == -32603 else CallRefused(text)
 
 
 def _named_span(message: str) -> int | None:

@@ -92,7 +92,7 @@ def test_a_smaller_number_is_tried_and_remembered(
     ids=["HTTP 400", "invalid request", "too large", "server error"],
 )
 def test_a_node_of_three_calls_a_body_gives_all(refusal: httpx.Response, tmp_path: Path) -> None:
-    """Of quiet days, so that halves are asked for as well. A further run asks nothing."""
+    """Of quiet days, so that halves are asked for as well. A further run asks for nothing that it was told."""
 
     def quiet(query: dict[str, Any]) -> dict[str, Any]:
         return {"result": []}
@@ -104,7 +104,11 @@ def test_a_node_of_three_calls_a_body_gives_all(refusal: httpx.Response, tmp_pat
     assert max(node.bodies) == 2  # block times, asked for before, had shown how many it takes
     again = _node(logs=quiet)
     pd.testing.assert_frame_equal(_read(tmp_path / "three", again)[0], expected)
-    assert [call["method"] for call in again.asked] == ["eth_chainId", "eth_getBlockByNumber"]
+    assert [call["method"] for call in again.asked] == [
+        "eth_chainId",
+        "eth_getBlockByNumber",
+        *["eth_call"] * 2,
+    ]
     offline = _node(logs=quiet)
     pd.testing.assert_frame_equal(_read(tmp_path / "three", offline, offline=True)[0], expected)
     assert not offline.asked
