@@ -7,20 +7,23 @@ exceeds the asset's by ``E[rE rB]``: the covariance (divisor n) plus the product
 prices (for ``8h_perp`` bitcoin is at spot where the venue's is missing); ``8h_paid`` on its price at each
 payment, so that the return of a window and its funding cover the same hours. Positions are rebalanced at the
 frequency. Means and variances are a year's (1095 or 365 periods), arithmetic; quantities ending in ``_log``
-are those of log returns. One period more than the usual holds the full months that all price sources cover,
-so that they can be compared over the same days.
+are those of log returns. The product of the means has the interval of :mod:`perp_pipeline.research.products`.
+One period more than the usual holds the full months that all price sources cover, so that they can be
+compared over the same days.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from perp_pipeline.research.daily import main_symbols
 from perp_pipeline.research.periods import standard_periods
+from perp_pipeline.research.products import hac_product, product_of_means
 from perp_pipeline.research.quanto_prices import Prices, paid_prices, spot_prices, traded_prices
 from perp_pipeline.research.series import COMPLETE, bounds, utc
 from perp_pipeline.research.statistics import (
@@ -198,14 +201,19 @@ def _quantities(
     for period in standard_periods(pd.Timestamp(starts[0]), pd.Timestamp(starts[-1]), extra):
         span = bounds(starts, period)
         kept_out = len(np.sort(bad)[bounds(np.sort(bad), period)])
-        for name, values, chosen in _estimates(e[span], b[span], f[span], per_year):
-            when = starts[span][chosen]
+        for quantity in _estimates(e[span], b[span], f[span], per_year):
+            when = starts[span][quantity.rows]
             n = len(when)
             if n < MIN_ROWS:
                 continue
-            found = hac_influence(values[0], values[1], _lags(values[1], per_year / 365))
+            lags = _lags(quantity.influence, per_year / 365)
+            found = (
+                hac_influence(quantity.value, quantity.influence, lags)
+                if quantity.factors is None
+                else hac_product(*quantity.factors, lags)
+            )
             yield {
-                "quantity": name,
+                "quantity": quantity.name,
                 "period": period,
                 **vars(found),
                 "window_start": utc(when[0]),
@@ -214,10 +222,18 @@ def _quantities(
             }
 
 
-def _estimates(
-    e: Array, b: Array, f: Array, per_year: float
-) -> Iterator[tuple[str, tuple[float, Array], Array]]:
-    """Name, (estimate, influence) and rows used of every quantity."""
+class _Quantity(NamedTuple):
+    """A quantity a year: estimate, influence (n,), rows used; ``factors`` (n,) of a product of means."""
+
+    name: str
+    value: float
+    influence: Array
+    rows: npt.NDArray[np.bool_]
+    factors: tuple[Array, Array] | None = None
+
+
+def _estimates(e: Array, b: Array, f: Array, per_year: float) -> Iterator[_Quantity]:
+    """Every quantity of returns ``e`` of the asset and ``b`` of the margin coin, and funding ``f``."""
     every = np.ones(len(e), dtype=bool)
     if len(e) < MIN_ROWS or not (e.std() and b.std()):
         return
@@ -231,20 +247,21 @@ def _estimates(
             "perp_return": mean(z),
             "difference": mean(z - x),
             "covariance": c,
-            "product_of_means": product_of_means(x, y),
         }
         for name, (value, influence) in scaled.items():
-            yield name + suffix, (value * per_year, influence * per_year), every
+            yield _Quantity(name + suffix, value * per_year, influence * per_year, every)
+        factors = (x * per_year, y)
+        yield _Quantity("product_of_means" + suffix, *product_of_means(*factors), every, factors)
         for name, series in (("vol_base", x), ("vol_margin", y)):
             value, influence = deviation(series)
-            yield name + suffix, (value * per_year**0.5, influence * per_year**0.5), every
-        yield "corr" + suffix, correlation_influence(x, y), every
+            yield _Quantity(name + suffix, value * per_year**0.5, influence * per_year**0.5, every)
+        yield _Quantity("corr" + suffix, *correlation_influence(x, y), every)
     known = np.isfinite(f)
     if known.sum() >= MIN_ROWS:
         rate = mean(f[known])
         value, influence = covariance(e[known], b[known])
-        yield "funding", rate, known
-        yield "net_funding", (rate[0] - value * per_year, rate[1] - influence * per_year), known
+        yield _Quantity("funding", *rate, known)
+        yield _Quantity("net_funding", rate[0] - value * per_year, rate[1] - influence * per_year, known)
 
 
 def _lags(influence: Array, per_day: float) -> int:
@@ -263,12 +280,6 @@ def covariance(x: Array, y: Array) -> tuple[float, Array]:
     product = (x - x.mean()) * (y - y.mean())
     value = float(product.mean())
     return value, product - value
-
-
-def product_of_means(x: Array, y: Array) -> tuple[float, Array]:
-    """Product of the means and influence."""
-    mx, my = float(x.mean()), float(y.mean())
-    return mx * my, mx * (y - my) + my * (x - mx)
 
 
 def deviation(x: Array) -> tuple[float, Array]:
