@@ -92,7 +92,7 @@ def test_a_smaller_number_is_tried_and_remembered(
     ids=["HTTP 400", "invalid request", "too large", "server error"],
 )
 def test_a_node_of_three_calls_a_body_gives_all(refusal: httpx.Response, tmp_path: Path) -> None:
-    """Of quiet days, so that halves are asked for as well. A further run asks for nothing that it was told."""
+    """Of quiet days, so that halves are asked for as well. A further run asks for nothing new."""
 
     def quiet(query: dict[str, Any]) -> dict[str, Any]:
         return {"result": []}
