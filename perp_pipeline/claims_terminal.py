@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from perp_pipeline import contracts
 from perp_pipeline.lake import Lake
 from perp_pipeline.recompute import claim_tables, claim_tables_over
 from perp_pipeline.report import cells
+from perp_pipeline.report.claim_numbers import number_texts, routes
 from perp_pipeline.settings import Settings
 
 VERDICT_STYLES = {
@@ -27,6 +28,9 @@ VERDICT_STYLES = {
 }
 
 _WIDE = 120
+_STACKED = "published\nours\n(95 %)"
+_STACK = 22
+"""Columns of stacked numbers: the widest interval fits."""
 
 
 def print_claims(
@@ -59,8 +63,8 @@ def print_claims(
         told = ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
         console.print(f"{told}.", highlight=False)
         console.print(
-            "The estimate is a claim's first number, the verdict that of its worst: "
-            "perp claims N shows them all.",
+            "Ours is a claim's first published number, the verdict that of its worst, named below the claim "
+            "where it is another. perp claims N shows them all.",
             highlight=False,
         )
         return
@@ -120,10 +124,9 @@ def _print_explanation(console: Console, settings: Settings, claim: int) -> None
 
 
 def claims_table(claims: pd.DataFrame, width: int) -> Table:
-    """The register: statement, what was published, what the data say, verdict.
+    """The register: statement, what was published, what the data say, verdict, and the number behind it.
 
-    Below 120 columns what was published is left out (the statement mostly says it), and the interval stands
-    below the estimate.
+    Below 120 columns what was published, the estimate and the interval stand below each other.
 
     Args:
         claims: rows of out_claims.
@@ -135,52 +138,56 @@ def claims_table(claims: pd.DataFrame, width: int) -> Table:
     table.add_column("claim", ratio=1, overflow="fold")
     if wide:
         table.add_column("published", max_width=26, overflow="fold")
-        table.add_column("estimate", justify="right", no_wrap=True)
+        table.add_column("ours", justify="right", no_wrap=True)
         table.add_column("95 % interval", justify="right", no_wrap=True)
     else:
-        table.add_column("estimate\n95 %", justify="right", no_wrap=True)
+        table.add_column(_STACKED, width=_STACK, overflow="fold")
     table.add_column("verdict", no_wrap=wide, max_width=None if wide else 10)
     for row in claims.to_dict("records"):
-        estimate, reach = _numbers(row)
-        numbers = [escape(str(row["published"])), estimate, reach] if wide else [_stacked(estimate, reach)]
+        estimate, interval = _numbers(row)
+        published = escape(str(row["published"]))
+        numbers = [published, estimate, interval] if wide else [_stacked(published, estimate, interval)]
         statement = escape(f"{row['source']}: {row['statement']}")
+        decided = row.get("decided_by") or ""
+        if decided:
+            statement += f"\n[dim]by: {escape(decided)}[/]"
         table.add_row(str(row["claim_id"]), statement, *numbers, _verdict(row["verdict"]))
     return table
 
 
 def parts_table(parts: pd.DataFrame, width: int) -> Table:
-    """One claim's numbers, and each judged one by other routes below it.
+    """A claim's numbers, and each judged one by other routes below it.
 
     Args:
         parts: rows of out_claim_parts of one claim.
-        width: columns of the terminal; below 120 the interval stands below the estimate, without dates.
+        width: columns of the terminal; below 120 what was published, the estimate and the interval stand
+            below each other, without n and dates.
     """
     wide = width >= _WIDE
     table = Table(box=None, pad_edge=False, padding=(0, 1))
     table.add_column("number", ratio=1, overflow="fold")
-    table.add_column("published", max_width=18, overflow="fold")
     if wide:
-        table.add_column("estimate", justify="right", no_wrap=True)
+        table.add_column("published", max_width=18, overflow="fold")
+        table.add_column("ours", justify="right", no_wrap=True)
         table.add_column("95 % interval", justify="right", no_wrap=True)
         table.add_column("n", justify="right", no_wrap=True)
         table.add_column("dates", no_wrap=True)
     else:
-        table.add_column("estimate\n95 %", justify="right", no_wrap=True)
+        table.add_column(_STACKED, width=_STACK, overflow="fold")
     table.add_column("verdict", no_wrap=wide, max_width=None if wide else 10)
-    for row in parts.to_dict("records"):
-        estimate, reach = _numbers(row)
-        other = row["variant"] > 0
-        label = f"  by {row['by']}" if other else row["label"]
-        published = "" if other or pd.isna(row["published"]) else row["published"]
-        dates = (
-            ""
-            if other or pd.isna(row["window_start"])
-            else cells.window(row["window_start"], row["window_end"])
-        )
+    for row in routes(parts):
+        estimate, interval = _numbers(row)
+        published = escape(row["published"])
         count = f"{row['n']:,}" if row["n"] else ""
-        numbers = [estimate, reach, count, dates] if wide else [_stacked(estimate, reach)]
+        if wide:
+            numbers = [published, estimate, interval, count, row["dates"]]
+            label = row["label"]
+        else:
+            numbers = [_stacked(published, estimate, interval)]
+            label = f"{row['label']}, {row['dates']}" if row["variant"] and row["dates"] else row["label"]
         verdict = "" if pd.isna(row["verdict"]) else _verdict(row["verdict"])
-        table.add_row(escape(label), escape(published), *numbers, verdict, style="dim" if other else "")
+        indent = "  " if row["variant"] else ""
+        table.add_row(escape(indent + label), *numbers, verdict, style="dim" if row["variant"] else "")
     return table
 
 
@@ -205,18 +212,21 @@ def figure_lines(claim_id: int, report: Path, names: Sequence[str]) -> list[str]
     return lines
 
 
-def _numbers(row: dict[Any, Any]) -> tuple[str, str]:
+def _numbers(row: Mapping[Any, Any]) -> tuple[str, str]:
     """Estimate and interval as texts; empty where there are none."""
-    unit, value, low, high = str(row["unit"]), row["estimate"], row["ci_low"], row["ci_high"]
-    if pd.isna(value):
+    if pd.isna(row["estimate"]):
         return "", ""
-    estimate = f"{cells.amount(float(value), unit)} {cells.PERIODS.get(unit, '')}".strip()
-    exact = row["se"] == 0 or pd.isna(low)
-    return estimate, "" if exact else cells.interval(float(low), float(high), unit)
+    return number_texts(row)
 
 
-def _stacked(estimate: str, reach: str) -> str:
-    return f"{estimate}\n{reach}" if reach else estimate
+def _stacked(published: str, estimate: str, interval: str) -> str:
+    """What was published, ours in bold, the interval in brackets: one below the other."""
+    lines = [
+        published,
+        f"[bold]{estimate}[/]" if estimate else "",
+        f"({interval})" if interval.strip(cells.MISSING) else "",
+    ]
+    return "\n".join(line for line in lines if line)
 
 
 def _verdict(verdict: str) -> str:

@@ -27,7 +27,7 @@ def claim_tables_over(
 ) -> dict[str, pd.DataFrame]:
     """The same, with the rows of ``window`` in the result tables.
 
-    A result table that states its numbers by period and has none of the window is computed again from the
+    A result table that states its numbers by period and has none of the window gets them, computed from the
     lake's tables, in memory; the lake stays as it is.
 
     Args:
@@ -43,7 +43,7 @@ def claim_tables_over(
         step = steps[name]
         if "periods" in step.parameters and not (frame["period"] == window).any():
             tell(name)
-            frame = _built(lake, step, window, settings)
+            frame = _joined(frame, _built(lake, step, window, settings))
         frames[name] = frame
     return frames
 
@@ -55,6 +55,12 @@ def _built(lake: Lake, step: Step, window: str, settings: Settings) -> pd.DataFr
     parameters = {name: getattr(settings, name) for name in step.parameters}
     built = step.build(**inputs, **(parameters | {"periods": (window,)}))
     return built.frame if isinstance(built, Built) else built
+
+
+def _joined(held: pd.DataFrame, built: pd.DataFrame) -> pd.DataFrame:
+    """Both tables' rows; those of ``held`` where both have a period."""
+    new = built[~built["period"].isin(held["period"])] if len(held) else built
+    return pd.concat([held, new], ignore_index=True) if len(held) and len(new) else new if len(new) else held
 
 
 def _frame(lake: Lake, name: str) -> pd.DataFrame:

@@ -265,8 +265,8 @@ OUT_CLAIMS = Contract(
         "follows. Verdicts: holds (published value inside the interval, or the interval on the published "
         "side), fails (outside), weak (agrees, but the interval spans zero or the published bound), "
         "arithmetic (an exact identity, checked), wrong as stated (the text contradicts itself), no data "
-        "(reason says what is missing). A claim of several parts gets the verdict of its worst part; reason "
-        "lists the parts."
+        "(reason says what is missing). A claim of several published numbers gets the verdict of the worst "
+        "(decided_by), and is weak at best where some of them cannot be judged; reason lists them."
     ),
     grain="one claim",
     key=("claim_id",),
@@ -277,7 +277,11 @@ OUT_CLAIMS = Contract(
         Column("published", "string", "the published value, as text"),
         Column("unit", "string", "unit of estimate, se and interval"),
         Column(
-            "estimate", "float64", "our value of the claim's first part; see unit", "see unit", nullable=True
+            "estimate",
+            "float64",
+            "our value of the claim's first published number; see unit",
+            "see unit",
+            nullable=True,
         ),
         Column(
             "se", "float64", "standard error; 0 where the value is exact", "see unit", nullable=True, low=0.0
@@ -288,6 +292,12 @@ OUT_CLAIMS = Contract(
         Column("window_start", "timestamp", "first observation used", nullable=True),
         Column("window_end", "timestamp", "last observation used", nullable=True),
         Column("verdict", "string", "the computed verdict", values=VERDICTS),
+        Column(
+            "decided_by",
+            "string",
+            "label of the number that the verdict comes from, or how many can be judged; empty where that is "
+            "the estimate shown",
+        ),
         Column("table", "string", "tables, or the theory module, that the numbers come from"),
         Column(
             "reason", "string", "the parts with their numbers, coverage of the window, or what is missing"

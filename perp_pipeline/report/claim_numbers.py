@@ -1,12 +1,16 @@
-"""The numbers behind each claim, as texts for its card."""
+"""The numbers of claims as texts, for their cards and for the terminal."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pandas as pd
 
 from perp_pipeline.report import cells
+from perp_pipeline.report.intervals import MINUS
+from perp_pipeline.research.claims.formats import digits, reach, readable
+from perp_pipeline.research.claims.reasons import by_words, dates_differ
 
 BADGES = {
     "holds": ("good", "✓"),
@@ -19,6 +23,47 @@ BADGES = {
 """Verdict -> (style, mark): the mark says without colour what the colour says."""
 
 
+def number_texts(row: Mapping[Any, Any]) -> tuple[str, str]:
+    """Estimate with its unit, and interval without; en dashes where there are none, and none for exact ones.
+
+    Args:
+        row: of out_claims or out_claim_parts.
+    """
+    unit = str(row["unit"])
+    estimate, se, low, high = (
+        float("nan") if pd.isna(row[name]) else float(row[name])
+        for name in ("estimate", "se", "ci_low", "ci_high")
+    )
+    if pd.isna(estimate):
+        return cells.MISSING, cells.MISSING
+    count = digits(unit, estimate, se, low, high)
+    told = readable(estimate, unit, count).replace("-", MINUS)
+    if se == 0.0:
+        return told, ""
+    return told, cells.MISSING if count is None else reach(low, high, unit, count).replace("-", MINUS)
+
+
+def routes(parts: pd.DataFrame) -> Iterator[dict[str, Any]]:
+    """Rows of out_claim_parts in order, with words: a variant's label says by what route.
+
+    ``published`` and ``dates`` are texts, empty where there is nothing to say; a variant has dates where they
+    are not the number's own.
+    """
+    own: dict[Any, Any] = {}
+    for row in parts.sort_values(["claim_id", "part", "variant"]).to_dict("records"):
+        ends = row["window_start"], row["window_end"]
+        if not row["variant"]:
+            own = row
+            dated = not pd.isna(ends[0])
+        else:
+            dated = dates_differ(*ends, own.get("window_start"), own.get("window_end"))
+        yield row | {
+            "label": by_words(row["by"]) if row["variant"] else row["label"],
+            "published": "" if row["variant"] or pd.isna(row["published"]) else row["published"],
+            "dates": cells.window(*ends) if dated else "",
+        }
+
+
 def claim_numbers(parts: pd.DataFrame | None) -> dict[int, list[dict[str, Any]]]:
     """Claim number -> its numbers in order, each with its variants below it.
 
@@ -28,26 +73,23 @@ def claim_numbers(parts: pd.DataFrame | None) -> dict[int, list[dict[str, Any]]]
     found: dict[int, list[dict[str, Any]]] = {}
     if parts is None:
         return found
-    for row in parts.sort_values(["claim_id", "part", "variant"]).to_dict("records"):
+    for row in routes(parts):
         found.setdefault(int(row["claim_id"]), []).append(_number(row))
     # One number without a variant says no more than the card itself.
     return {claim: numbers for claim, numbers in found.items() if len(numbers) > 1}
 
 
-def _number(row: dict[Any, Any]) -> dict[str, Any]:
-    unit, other = str(row["unit"]), row["variant"] > 0
+def _number(row: Mapping[str, Any]) -> dict[str, Any]:
     style, mark = BADGES.get(row["verdict"], ("none", ""))
-    estimate = f"{cells.amount(row['estimate'], unit)} {cells.PERIODS.get(unit, '')}".strip()
+    estimate, interval = number_texts(row)
     return {
-        "other": other,
-        "label": f"by {row['by']}" if other else row["label"],
-        "published": "" if other or pd.isna(row["published"]) else row["published"],
+        "other": row["variant"] > 0,
+        "label": row["label"],
+        "published": row["published"],
         "estimate": estimate,
-        "interval": "exact" if row["se"] == 0 else cells.interval(row["ci_low"], row["ci_high"], unit),
+        "interval": interval or "exact",
         "n": f"{int(row['n']):,}" if row["n"] else "",
-        "dates": ""
-        if other or pd.isna(row["window_start"])
-        else cells.window(row["window_start"], row["window_end"]),
+        "dates": row["dates"],
         "verdict": "" if pd.isna(row["verdict"]) else row["verdict"],
         "style": style,
         "mark": mark,

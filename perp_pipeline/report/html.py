@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from perp_pipeline.report import cells
-from perp_pipeline.report.claim_numbers import BADGES, claim_numbers
+from perp_pipeline.report.claim_numbers import BADGES, claim_numbers, number_texts
 from perp_pipeline.report.context import ReportContext
 from perp_pipeline.report.exhibit import (
     ESSAYS,
@@ -182,10 +182,10 @@ def _claims(frame: pd.DataFrame | None, context: ReportContext) -> list[dict[str
         return []
     rows = []
     for row in frame.sort_values("claim_id", kind="stable").to_dict("records"):
-        unit = str(row.get("unit", ""))
         number = int(re.findall(r"\d+", str(row["claim_id"]))[0])
         style, mark = BADGES.get(row["verdict"], ("none", "?"))
         homes = [essay.code for essay in ESSAYS if essay.code in row["source"]]
+        estimate, interval = number_texts(row)
         rows.append(
             {
                 "id": row["claim_id"],
@@ -195,10 +195,10 @@ def _claims(frame: pd.DataFrame | None, context: ReportContext) -> list[dict[str
                 "place": f"{FILES[homes[0]]}#{homes[0]}-{row['claim_id']}" if homes else "",
                 "statement": row["statement"],
                 "published": cells.cell(row["published"]),
-                "estimate": cells.amount(row["estimate"], unit, digits=_claim_digits(row, unit)),
-                "per": cells.PERIODS.get(unit, "") if pd.notna(row["estimate"]) else "",
-                "interval": cells.interval(row["ci_low"], row["ci_high"], unit),
+                "estimate": estimate,
+                "interval": interval,
                 "exact": row["se"] == 0,
+                "decided_by": row.get("decided_by") or "",
                 "n": cells.cell(row["n"]) if row["n"] else cells.MISSING,
                 "window": cells.window(row["window_start"], row["window_end"]),
                 "verdict": row["verdict"],
@@ -210,11 +210,6 @@ def _claims(frame: pd.DataFrame | None, context: ReportContext) -> list[dict[str
             }
         )
     return rows
-
-
-def _claim_digits(row: Mapping[Any, Any], unit: str) -> int | None:
-    """An exact yearly rate with two decimals (10.95 %), one with an error with one."""
-    return 2 if row["se"] == 0 and unit == "fraction a year" else None
 
 
 def _tally(claims: Iterable[Mapping[str, Any]]) -> list[tuple[str, str, str, int]]:

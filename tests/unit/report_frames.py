@@ -88,16 +88,16 @@ def claims() -> pd.DataFrame:
     start, end = pd.Timestamp("2019-09-10", tz="UTC"), pd.Timestamp("2022-06-30", tz="UTC")
     columns = (
         *("claim_id", "source", "statement", "published", "unit", "estimate", "se", "ci_low", "ci_high"),
-        *("n", "window_start", "window_end", "verdict", "table", "reason"),
+        *("n", "window_start", "window_end", "verdict", "decided_by", "table", "reason"),
     )
     nan = math.nan
     yearly = "fraction a year"
     rows: list[tuple[object, ...]] = [
         (1, "B", "Binance is dearer", "10 points", yearly, 0.091, 0.01, 0.07, 0.112, 1025, start, end,
-         "holds", "out_venue_spreads", "Inside."),
+         "holds", "the other number", "out_venue_spreads", "Inside."),
         (3, "B", "<script>alert(1)</script>", "10.95 %", yearly, 0.1095, 0.0, 0.1095, 0.1095, 0, pd.NaT,
-         pd.NaT, "arithmetic", "theory.rates", "0.0001 * 3 * 365 & no more"),
+         pd.NaT, "arithmetic", "", "theory.rates", "0.0001 * 3 * 365 & no more"),
         (46, "A", "Pool profit", "-0.48 bp", "bp of volume", nan, nan, nan, nan, 0, pd.NaT, pd.NaT,
-         "no data", "out_amm_profit_per_volume", "Missing: swaps."),
+         "no data", "", "out_amm_profit_per_volume", "Missing: swaps."),
     ]  # fmt: skip
     return pd.DataFrame(rows, columns=list(columns))

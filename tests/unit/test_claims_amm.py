@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 
 from perp_pipeline.research.amm_profit import out_amm_profit_per_volume
-from perp_pipeline.research.claims import amm
+from perp_pipeline.research.claims import amm, evaluate, find_claim
 from perp_pipeline.research.claims.model import MissingData
+from perp_pipeline.research.claims.pools import days_held
 
 
 def _days(pool: str, first: str, n: int, bp: float, token0: str = "USDC") -> pd.DataFrame:
@@ -52,7 +53,8 @@ def test_the_essays_second_sample_ends_on_5_may() -> None:
     assert part.estimate == pytest.approx(0.7)
     assert part.window_end == pd.Timestamp("2024-05-05", tz="UTC")
     assert part.ci_low <= part.estimate <= part.ci_high
-    assert "2023" in answer.missing[0]
+    assert answer.missing[0].published == 1
+    assert answer.missing[0].text.endswith("in 2023")
     with pytest.raises(MissingData):
         amm.two_years({}, "2023-01..2024-05")
 
@@ -63,9 +65,12 @@ def test_every_pool_is_judged_and_its_years_are_told() -> None:
         _days(amm.WBTC_WETH_30BP, "2022-01-01", 30, 3.0, "WBTC"),
     )
     answer = amm.near_zero(held, "all")
-    assert [part.label for part in answer.parts] == ["USDC-WETH 5 bp 0x88e6", "WBTC-WETH 5 bp 0xcbcd"]
+    assert [part.label for part in answer.parts] == [
+        "USDC-WETH 5 bp on Ethereum",
+        "WBTC-WETH 5 bp on Ethereum",
+    ]
     assert [part.estimate for part in answer.parts] == pytest.approx([-5.0, 3.0])
-    assert "USDC-WETH 5 bp 0x88e6 2023 -5.0 (" in answer.note
+    assert "USDC-WETH 5 bp on Ethereum: 2023 -5.0 (" in answer.note
     assert ", 2024 -5.0 (" in answer.note
 
 
@@ -77,7 +82,8 @@ def test_a_late_beginning_of_v3_is_said() -> None:
     labels = [part.label for part in answer.parts]
     assert labels == ["v2, 2021", "v2, 2022", "v3 ETH-USDC 5 bp", "v3 WBTC-WETH 30 bp"]
     assert answer.note.count("Of v3") == 1
-    assert "Of v3 ETH-USDC 5 bp the lake has 30 days from 2024-01-05 on" in answer.note
+    assert "Of v3 ETH-USDC 5 bp the lake has 30 days: 2024-01-05 to 2024-02-03, not all from" in answer.note
+    assert [lack.text[-4:] for lack in answer.missing] == ["2020", "2023"]
 
 
 def test_wins_and_losses_of_both_pools() -> None:
@@ -88,3 +94,67 @@ def test_wins_and_losses_of_both_pools() -> None:
     assert [part.estimate for part in parts] == pytest.approx([0.5, 0.0, 0.5, -100.0])
     with pytest.raises(MissingData):
         amm.wins_and_losses(_tables(_days(amm.ETH_USDC_5BP, "2024-01-05", 40, 10.0)), "all")
+
+
+def test_profit_over_a_year_is_the_result_table_s() -> None:
+    held = _tables(_days(amm.ETH_USDC_5BP, "2022-12-01", 200, 0.7))
+    part = evaluate(find_claim(46), held).parts[0]
+    table = held["out_amm_profit_per_volume"]
+    row = table[(table["period"] == "2023") & (table["mark"] == "1d") & (table["numeraire"] == "USD")].iloc[0]
+    assert part.label == "2023"
+    assert [part.estimate, part.se, part.ci_low, part.ci_high] == pytest.approx(
+        [row["estimate"], row["se"], row["ci_low"], row["ci_high"]]
+    )
+
+
+@pytest.mark.parametrize(
+    ("window", "labels", "verdict"),
+    [
+        ("2023", ["2023"], "weak"),
+        ("2023-06..2024-12", ["2024 to 5 May"], "weak"),
+        ("2024-03", ["profit over volume in 2024-03"], "holds"),
+        ("2025", ["profit over volume in 2025"], "fails"),
+        ("2021", [], "no data"),
+        ("all", ["2023", "2024 to 5 May"], "fails"),
+    ],
+)
+def test_another_window_of_claim_46_is_computed_over_that_window(
+    window: str, labels: list[str], verdict: str
+) -> None:
+    held = _tables(
+        _days(amm.ETH_USDC_5BP, "2023-01-01", 365, -0.48),
+        _days(amm.ETH_USDC_5BP, "2024-01-01", 366, -0.4 if window == "all" else 0.71),
+        _days(amm.ETH_USDC_5BP, "2025-01-01", 60, 5.0),
+    )
+    found = evaluate(find_claim(46), held, window)
+    assert [part.label for part in found.parts] == labels
+    assert found.verdict == verdict
+    for part in found.parts:
+        assert window == "all" or str(part.window_start) >= window[:4]
+
+
+def test_years_of_v2_are_those_of_the_window() -> None:
+    held = _tables(
+        _days(amm.ETH_USDC_V2, "2020-05-06", 700, 20.0), _days(amm.ETH_USDC_5BP, "2021-05-06", 400, -5)
+    )
+    answer = amm.second_version_profits(held, "2020-11..2021-06")
+    assert [(part.label, part.n) for part in answer.parts] == [
+        ("v2, 2020", 61),
+        ("v2, 2021", 181),
+        ("v3 ETH-USDC 5 bp", 56),
+    ]
+    assert [lack.published for lack in answer.missing] == [1]
+    assert [part.label for part in amm.second_version_profits(held, "all").parts][:3] == [
+        "v2, 2020",
+        "v2, 2021",
+        "v2, 2022",
+    ]
+
+
+def test_holes_between_the_days_of_a_pool_are_told() -> None:
+    parted = (_days(amm.ETH_USDC_5BP, "2024-01-05", 1, -5.0), _days(amm.ETH_USDC_5BP, "2025-04-01", 30, -5.0))
+    reason = evaluate(find_claim(47), _tables(*parted)).reason
+    assert "lake has 31 days: 2024-01-05 and 2025-04-01 to 2025-04-30." in reason
+    assert "the lake has" not in evaluate(find_claim(47), _tables(parted[1])).reason
+    days = pd.Series(pd.date_range("2021-01-01", periods=6, freq="MS"))
+    assert days_held(days) == "6 days in 6 stretches of 2021-01-01 to 2021-06-01"

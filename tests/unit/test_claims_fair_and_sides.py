@@ -35,10 +35,13 @@ def claim(number: int, fair: Rows = (), sides: Rows = ()) -> Finding:
     ("estimate", "verdict"), [(0.08, Verdict.HOLDS), (0.01, Verdict.WEAK), (-0.08, Verdict.FAILS)]
 )
 def test_too_high_is_above_the_fair_rate(estimate: float, verdict: Verdict) -> None:
-    found = claim(9, fair=[("ETH", "dydx_v3", "excess_over_dtb3", estimate, 0.02)])
+    venues = ("dydx_v3", "hyperliquid")
+    found = claim(9, fair=[("ETH", venue, "excess_over_dtb3", estimate, 0.02) for venue in venues])
     assert found.verdict is verdict
     assert "three-month bill" in found.reason
-    assert "Hyperliquid" in found.reason  # named as missing
+    alone = claim(9, fair=[("ETH", "dydx_v3", "excess_over_dtb3", 0.08, 0.02)])
+    assert alone.verdict is Verdict.WEAK
+    assert "Hyperliquid" in alone.reason  # named as missing
 
 
 def test_lending_rates_come_first_where_there_are_any() -> None:
@@ -47,6 +50,7 @@ def test_lending_rates_come_first_where_there_are_any() -> None:
         fair=[
             ("ETH", "dydx_v3", "excess_over_dtb3", -0.08, 0.02),
             ("ETH", "dydx_v3", "excess_over_lending", 0.08, 0.02),
+            ("ETH", "hyperliquid", "excess_over_lending", 0.09, 0.02),
         ],
     )
     assert found.verdict is Verdict.HOLDS
@@ -64,7 +68,7 @@ def test_the_sum_of_claim_8_is_shown_beside_what_was_measured() -> None:
 def test_the_lock_in_is_judged_by_both_ends() -> None:
     """The future ends at spot, and the perpetual further from it than the future."""
     rows = [(base, "binance", "terminal_spread_delivery", 0.0005, 0.001) for base in ("BTC", "ETH")]
-    assert claim(45, fair=rows).verdict is Verdict.HOLDS
+    assert claim(45, fair=rows).verdict is Verdict.WEAK
     further = [
         (base, "binance", "terminal_spread_abs_perp_less_delivery", 0.0004, 0.0001) for base in ("BTC", "ETH")
     ]

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from perp_pipeline.report import cells, lags, rules, volatility
 from perp_pipeline.report.claim_numbers import claim_numbers
 from perp_pipeline.report.exhibits import figures_of
-from perp_pipeline.research.claims.model import UNITS
+from perp_pipeline.research.claims.formats import UNITS
 
 
 def _texts(figure: Figure) -> list[str]:
@@ -56,7 +56,7 @@ def test_volatility_by_month() -> None:
 
 def test_a_claim_s_numbers_are_told_with_those_by_other_routes() -> None:
     told = claim_numbers(frames.claim_parts())[10]
-    assert [number["label"] for number in told] == ["perps above 50 %", "by 30 lags"]
+    assert [number["label"] for number in told] == ["perps above 50 %", "with 30 lags"]
     assert [number["verdict"] for number in told] == ["weak", "holds"]
     assert told[0]["interval"] == "9.6 to 19.6"
     assert claim_numbers(None) == {}

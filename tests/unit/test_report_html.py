@@ -82,9 +82,12 @@ def test_every_claim_has_a_row_and_a_place_on_its_essay_s_page(report: Report, h
         assert f'href="{file}#{place}"' in html
         assert f'id="{place}"' in report.pages[file]
     for page in (html, report.pages["essay-b.html"]):
-        assert "9.1 %" in page
-        assert "10.95 %</b> a year" in page
+        assert "9.1 % a year" in page
+        assert "10.95 % a year</b>" in page
         assert "7.0 to 11.2" in page
+    decided = "the other number"
+    assert f'<span class="small decided">by: {decided}</span>' in html
+    assert f"<dt>Decided by</dt><dd>{decided}</dd>" in report.pages["essay-b.html"]
     assert "Missing: swaps." in report.pages["essay-a.html"]
     assert "Mean of daily differences." in report.pages["essay-b.html"]
 

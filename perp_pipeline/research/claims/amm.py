@@ -2,130 +2,134 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from functools import partial
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from perp_pipeline.research.amm_profit import MIN_DAYS, bootstrap_weights, ratio_bp
+from perp_pipeline.research.claims.lacks import POOLS
 from perp_pipeline.research.claims.model import (
     NEGATIVE,
     POSITIVE,
     Answer,
     Claim,
-    Expected,
+    Lack,
     MissingData,
     Part,
     Tables,
+    Within,
     value,
+)
+from perp_pipeline.research.claims.pools import (
+    ETH_USDC_5BP,
+    ETH_USDC_V2,
+    WBTC_WETH_30BP,
+    days_held,
+    days_of,
+    has_holes,
+    holes,
+    pool_name,
+    profit_part,
 )
 from perp_pipeline.research.claims.reading import (
     estimate_part,
     gather,
+    lies_inside,
     mean_part,
+    require_inside,
     row_part,
     rows,
-    rows_in,
     sum_part,
 )
+from perp_pipeline.research.periods import parse_period, slice_period
 from perp_pipeline.research.statistics import Array, hac_influence
 from perp_pipeline.theory.constant_product import Position, loss_to_holding, profit
 
-ETH_USDC_5BP = "0x88e6a0c2ddd26feeb64f039a2c41296fcb3f5640"
 COLUMNS = {"pnl_usd": "profit", "fees_usd": "fees", "convexity_flow_usd": "convexity"}
 """Columns of core_amm_pool_day in words."""
 
-ETH_USDC_V2 = "0xb4e16d0168e52d35cacd2c6185b44281ec28c9dc"
-WBTC_WETH_30BP = "0xcbcdf9626bc03e24f779434178a73a0b4bad62ed"
 V3_POOLS = {"ETH-USDC 5 bp": ETH_USDC_5BP, "WBTC-WETH 30 bp": WBTC_WETH_30BP}
-V3_BEGAN = pd.Timestamp("2021-05-12", tz="UTC")
+V3_BEGAN = pd.Timestamp("2021-05-12")
 """A week after Uniswap v3 was opened."""
+V2_BEGAN = pd.Timestamp("2020-05-05", tz="UTC")
+"""The day of the v2 pair's first liquidity."""
+V2_YEARS = ("2020", "2021", "2022", "2023")
+"""Calendar years of v2 ETH-USDC up to the text of February 2024; those before 2020 have no pair."""
 LAST_DAY = pd.Timestamp("2024-05-05")
 """Where the essay's sample ends."""
-
-
-def _per_volume(
-    tables: Tables, label: str, period: str, expected: Expected | None, pool: str = ETH_USDC_5BP
-) -> Part:
-    return row_part(
-        tables,
-        "out_amm_profit_per_volume",
-        label,
-        "bp of volume",
-        expected,
-        pool=pool,
-        numeraire="USD",
-        mark="1d",
-        period=period,
-    )
+SAMPLES = {"2023": ("2023", -0.48), "2024 to 5 May": ("2024-01..2024-04", 0.71)}
+"""Label -> months of its own (what lies after 30 April is a few days), and what was published."""
 
 
 def two_years(tables: Tables, period: str) -> Answer:
-    """Profit over volume of the ETH-USDC 5 bp pool, marked at the day's end, in 2023 and in 2024 to 5 May."""
-    return gather(
-        lambda: replace(_per_volume(tables, "2023", "2023", value(-0.48)), period="2023"),
-        lambda: _to_may(tables, value(0.71)),
-    )
+    """Profit over volume of the ETH-USDC 5 bp pool, marked at the day's end, in 2023 and in 2024 to 5 May.
 
+    By days of core_amm_pool_day and the estimator of out_amm_profit_per_volume. Of another window the numbers
+    whose months are all inside it; of one that holds neither, profit over volume of that window, compared
+    with the range that the two published numbers span.
+    """
 
-def _to_may(tables: Tables, expected: Expected) -> Part:
-    """The days of 2024 up to the one that the essay's sample ends with, by the result table's estimator."""
-    days = _pool_days(tables, "2024-01..2024-05", ETH_USDC_5BP)
-    days = days[days["day"] <= LAST_DAY]
-    if days.empty:
-        raise MissingData(f"days of the ETH-USDC pool in 2024 to {LAST_DAY:%d %B}")
-    pnl, volume = (days[name].to_numpy(dtype=np.float64) for name in ("pnl_usd", "volume_usd"))
-    weights = bootstrap_weights(len(days)) if len(days) >= MIN_DAYS else None
-    estimate, se, low, high = ratio_bp(pnl, volume, weights)
-    first, last = days["day"].iloc[0], days["day"].iloc[-1]
-    return Part(
-        "2024 to 5 May",
-        "bp of volume",
-        estimate,
-        se,
-        low,
-        high,
-        len(days),
-        first.tz_localize("UTC"),
-        last.tz_localize("UTC"),
-        expected,
-        period="2024-01..2024-04",  # in whole months: what lies after is a few days
-    )
+    def sample(label: str) -> Part:
+        own, published = SAMPLES[label]
+        require_inside(own, period)
+        days = slice_period(days_of(tables, ETH_USDC_5BP, label[:4]), "day", period)
+        days = days[days["day"] <= LAST_DAY]
+        if days.empty:
+            raise MissingData(f"days of {POOLS[ETH_USDC_5BP]} in {label}")
+        return profit_part(days, label, value(published), own)
+
+    if any(lies_inside(own, period) for own, _ in SAMPLES.values()):
+        return gather(*(partial(sample, label) for label in SAMPLES))
+    numbers = [published for _, published in SAMPLES.values()]
+    days = days_of(tables, ETH_USDC_5BP, period)
+    part = profit_part(days, f"profit over volume in {period}", Within(min(numbers), max(numbers)))
+    return Answer((part,), holes(tables, period, {"the ETH-USDC 5 bp pool": ETH_USDC_5BP}))
 
 
 def near_zero(tables: Tables, period: str) -> Answer:
     """Profit over volume of every pool in the lake; published as about zero.
 
-    Each pool is judged over its whole history in the lake. Its calendar years are told with their standard
-    errors.
+    Each pool is judged over its days in the window. Its calendar years are told with their standard errors,
+    and its days where there are holes between them.
     """
     found = rows(tables, "out_amm_profit_per_volume", numeraire="USD", mark="1d")
+    names = _names(tables, found)
     parts, years = [], []
-    for (_, pool), own in found.groupby(["chain", "pool"], sort=True):
-        name = _pool_name(own.iloc[0].to_dict())
+    for (chain, pool), own in found.groupby(["chain", "pool"], sort=True):
+        name = names[(str(chain), str(pool))]
         if (own["period"] == period).any():
-            parts.append(_per_volume(tables, name, period, value(0.0), str(pool)))
+            parts.append(_per_volume(tables, name, period, str(pool)))
         told = [
             f"{row['period']} {row['estimate']:.1f} ({row['se']:.1f})"
             for row in own[own["period"].str.fullmatch(r"\d{4}")].sort_values("period").to_dict("records")
-            if np.isfinite(row["se"])
+            if np.isfinite(row["se"]) and lies_inside(str(row["period"]), period)
         ]
         if told:
-            years.append(f"{name} {', '.join(told)}")
+            years.append(f"{name}: {', '.join(told)}")
     if not parts:
         raise MissingData(f"days of pools with prices in dollars in {period}")
-    note = f"By year, bp of volume (standard error): {'; '.join(years)}." if years else ""
-    return Answer(tuple(parts), note)
+    note = f"By year, in bp of volume (standard error): {'; '.join(years)}." if years else ""
+    held = holes(tables, period, {name: pool for (_, pool), name in names.items()})
+    return Answer(tuple(parts), " ".join(text for text in (note, held) if text))
 
 
-def _pool_name(row: dict[Any, Any]) -> str:
-    return f"{row['token0']}-{row['token1']} {row['pool_fee_bp']:g} bp {row['pool'][:6]}"
+def _names(tables: Tables, found: pd.DataFrame) -> dict[tuple[str, str], str]:
+    """Chain and pool -> name, which has the address too where two pools have one name."""
+    facts = found[["chain", "pool", "token0", "token1", "pool_fee_bp"]].drop_duplicates(["chain", "pool"])
+    days = tables.get("core_amm_pool_day")
+    if days is not None and "protocol" in days.columns:
+        protocols = days[["chain", "pool", "protocol"]].drop_duplicates(["chain", "pool"])
+        facts = facts.merge(protocols, on=["chain", "pool"], how="left")
+    named = {(row["chain"], row["pool"]): pool_name(row) for row in facts.to_dict("records")}
+    times = Counter(named.values())
+    return {key: name if times[name] == 1 else f"{name}, {key[1][:6]}" for key, name in named.items()}
 
 
-def _pool_days(tables: Tables, period: str, pool: str) -> pd.DataFrame:
-    return rows_in(tables, "core_amm_pool_day", "day", period, pool=pool)
+def _per_volume(tables: Tables, label: str, period: str, pool: str) -> Part:
+    where = {"pool": pool, "numeraire": "USD", "mark": "1d", "period": period}
+    return row_part(tables, "out_amm_profit_per_volume", label, "bp of volume", value(0.0), **where)
 
 
 def dollars_a_day(tables: Tables, period: str) -> Answer:
@@ -133,46 +137,69 @@ def dollars_a_day(tables: Tables, period: str) -> Answer:
     columns = {"pnl_usd": -13_000.0, "fees_usd": 141_000.0, "convexity_flow_usd": 154_000.0}
 
     def mean(column: str, published: float) -> Part:
-        days = _pool_days(tables, period, ETH_USDC_5BP)
-        known = days.loc[np.isfinite(days[column].to_numpy(dtype=np.float64))]
-        if known.empty:
-            raise MissingData(f"days of the ETH-USDC pool with prices in dollars in {period}")
-        return mean_part(
-            COLUMNS[column],
-            "USD a day",
-            known[column],
-            known["day"].to_numpy(dtype="datetime64[us]"),
-            value(published),
-        )
+        days = days_of(tables, ETH_USDC_5BP, period)
+        known = days[np.isfinite(days[column].to_numpy(dtype=np.float64))]
+        stamps = known["day"].to_numpy(dtype="datetime64[us]")
+        return mean_part(COLUMNS[column], "USD a day", known[column], stamps, value(published))
 
-    return gather(*(partial(mean, column, published) for column, published in columns.items()))
+    answer = gather(*(partial(mean, column, published) for column, published in columns.items()))
+    return replace(answer, note=holes(tables, period, {"the ETH-USDC 5 bp pool": ETH_USDC_5BP}))
 
 
 def second_version_profits(tables: Tables, period: str) -> Answer:
-    """Profit over volume of v2 ETH-USDC in each calendar year, and of v3 over the whole history in the lake.
+    """Profit over volume of v2 ETH-USDC in each calendar year, and of v3 over the whole window.
 
-    Of v3 the ETH-USDC 5 bp pool, and the WBTC-WETH 30 bp pool, which the lake may have from its inception.
+    The years are 2020, when the pair began, to 2023, the last before the text, and later ones that the lake
+    has; of each, the days inside the window. Of v3 the ETH-USDC 5 bp pool, and the WBTC-WETH 30 bp pool,
+    which the lake may have from its inception. By days of core_amm_pool_day and the estimator of
+    out_amm_profit_per_volume.
     """
-    frame = tables.get("out_amm_profit_per_volume")
-    years: list[str] = []
-    if frame is not None and len(frame):
-        own = frame[frame["pool"] == ETH_USDC_V2]
-        years = sorted(own.loc[own["period"].str.fullmatch(r"\d{4}"), "period"].unique())
 
-    def of(label: str, year: str, expected: Expected, pool: str) -> Part:
-        return _per_volume(tables, label, year, expected, pool)
+    def second(year: str) -> Part:
+        days = days_of(tables, ETH_USDC_V2, period)
+        days = slice_period(days, "day", year)
+        if days.empty:
+            raise MissingData(f"days of {POOLS[ETH_USDC_V2]} in {year}")
+        part = profit_part(days, f"v2, {year}", POSITIVE, year if lies_inside(year, period) else None)
+        return replace(part, listed_from=V2_BEGAN)
 
-    second = [partial(of, f"v2, {year}", year, POSITIVE, ETH_USDC_V2) for year in years or ["all"]]
-    third = [partial(of, f"v3 {name}", period, NEGATIVE, pool) for name, pool in V3_POOLS.items()]
-    answer = gather(*second, *third)
-    late = [
-        f"Of v3 {name} the lake has {part.n} days from {part.window_start:%Y-%m-%d} on, not all from its "
-        "inception in May 2021."
-        for part in answer.parts
-        for name in V3_POOLS
-        if part.label == f"v3 {name}" and part.window_start is not None and part.window_start > V3_BEGAN
-    ]
+    def third(name: str, pool: str) -> Part:
+        return profit_part(days_of(tables, pool, period), f"v3 {name}", NEGATIVE)
+
+    answer = gather(
+        *(partial(second, year) for year in _years(tables, period)),
+        *(partial(third, name, pool) for name, pool in V3_POOLS.items()),
+    )
+    late = [text for name, pool in V3_POOLS.items() if (text := _from_inception(tables, period, name, pool))]
     return replace(answer, note=" ".join(late))
+
+
+def _years(tables: Tables, period: str) -> list[str]:
+    """The years of the text, and later ones that the lake has, as far as the window touches them."""
+    try:
+        held = days_of(tables, ETH_USDC_V2, period)["day"].dt.year.astype(str)
+    except MissingData:
+        held = pd.Series(dtype="str")
+    years = sorted({*V2_YEARS, *held})
+    span = parse_period(period)
+    if span is None:
+        return years
+    return [year for year in years if span.first.year <= int(year) <= span.last.year]
+
+
+def _from_inception(tables: Tables, period: str, name: str, pool: str) -> str:
+    """What the lake has of a v3 pool where that is not the window from its inception, or has holes."""
+    try:
+        days = days_of(tables, pool, period)["day"]
+    except MissingData:
+        return ""
+    span = parse_period(period)
+    begins = V3_BEGAN if span is None else max(V3_BEGAN, pd.Timestamp(span.start).tz_localize(None))
+    late = days.min() > begins + pd.Timedelta(days=7)
+    if not late and not has_holes(days):
+        return ""
+    words = ", not all from its inception in May 2021" if late and begins == V3_BEGAN else ""
+    return f"Of v3 {name} the lake has {days_held(days)}{words}."
 
 
 def worked_example(tables: Tables, period: str) -> Answer:
@@ -196,23 +223,21 @@ def wins_and_losses(tables: Tables, period: str) -> Answer:
     ETH-USDC 5 bp pool and of the WBTC-WETH 30 bp pool.
     """
     parts: list[Part] = []
-    missing: list[str] = []
+    missing: list[Lack] = []
     for name, pool in V3_POOLS.items():
         try:
             parts += _wins(tables, period, name, pool)
         except MissingData as lack:
-            missing.append(str(lack))
+            missing.append(Lack(str(lack), published=2))
     if not parts:
-        raise MissingData("; ".join(missing))
-    return Answer(tuple(parts), missing=tuple(missing))
+        raise MissingData("; ".join(lack.text for lack in missing))
+    return Answer(tuple(parts), holes(tables, period, V3_POOLS), tuple(missing))
 
 
 def _wins(tables: Tables, period: str, name: str, pool: str) -> tuple[Part, Part]:
-    days = _pool_days(tables, period, pool)
+    days = days_of(tables, pool, period)
     profit_usd: Array = days["pnl_usd"].to_numpy(dtype=np.float64)
     stamps = days["day"].to_numpy(dtype="datetime64[us]")
-    good = np.isfinite(profit_usd)
-    profit_usd, stamps = profit_usd[good], stamps[good]
     if not ((profit_usd > 0).any() and (profit_usd < 0).any()):
         raise MissingData(f"days of the {name} pool with gains and with losses in {period}")
     gain, loss = profit_usd > 0, profit_usd < 0
@@ -244,7 +269,7 @@ CLAIMS = (
         "bp of volume",
         "2023-01..2024-05",
         two_years,
-        ("out_amm_profit_per_volume", "core_amm_pool_day"),
+        ("core_amm_pool_day",),
     ),
     Claim(
         47,
@@ -254,7 +279,7 @@ CLAIMS = (
         "bp of volume",
         "all",
         near_zero,
-        ("out_amm_profit_per_volume",),
+        ("out_amm_profit_per_volume", "core_amm_pool_day"),
     ),
     Claim(
         48,
@@ -274,7 +299,7 @@ CLAIMS = (
         "bp of volume",
         "all",
         second_version_profits,
-        ("out_amm_profit_per_volume",),
+        ("core_amm_pool_day",),
     ),
     Claim(
         50,

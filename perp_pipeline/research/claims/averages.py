@@ -14,6 +14,7 @@ from perp_pipeline.research.claims.model import (
     Answer,
     Claim,
     Expected,
+    Lack,
     MissingData,
     Part,
     Tables,
@@ -90,8 +91,10 @@ def binance_gap(tables: Tables, period: str) -> Answer:
     return gather(
         lambda: _spread(tables, BINANCE_BTC, BITMEX_BTC, period, "Binance minus BitMEX", ten),
         lambda: _spread(tables, BINANCE_BTC, CME_X12, period, "Binance minus CME (times 12)", ten),
-        lambda: _spread(
-            tables, BINANCE_BTC, CME_CALENDAR, period, "Binance minus CME (by calendar days)", None
+        shown=(
+            lambda: _spread(
+                tables, BINANCE_BTC, CME_CALENDAR, period, "Binance minus CME (by calendar days)", None
+            ),
         ),
     )
 
@@ -99,7 +102,7 @@ def binance_gap(tables: Tables, period: str) -> Answer:
 def cme_times_twelve(tables: Tables, period: str) -> Answer:
     """Mean of (F2/F1 - 1) * 12 less (F2/F1 - 1) * 365 / (T2 - T1) on the same trading days; right if zero.
 
-    Shown beside it: the mean absolute error, and what the factor 12 makes of a rate where the two
+    Shown beside it: the mean absolute difference, and what the factor 12 makes of a rate where the two
     deliveries are 28 or 35 days apart.
     """
     rough = series_of(tables, *CME_X12, period)
@@ -110,8 +113,10 @@ def cme_times_twelve(tables: Tables, period: str) -> Answer:
     gap = x12 - calendar
     return Answer(
         (
-            mean_part("times 12 minus by calendar days", "fraction a year", gap, days, value(0.0)),
-            mean_part("mean absolute error", "fraction a year", np.abs(gap), days),
+            mean_part(
+                "the rate by times 12 less that by calendar days", "fraction a year", gap, days, value(0.0)
+            ),
+            mean_part("mean absolute difference", "fraction a year", np.abs(gap), days),
         ),
         note=(
             f"Times 12 shows {100 * 12 * 28 / 365:.0f} % of the rate where deliveries are 28 days apart and "
@@ -140,14 +145,14 @@ def modal_rate(tables: Tables, period: str) -> Answer:
     mode = float(daily["rate_day"].round(5).mode().iloc[0])
     mode_part = fact_part("modal daily rate", "fraction a day", mode, days, len(days), value(0.0003))
     parts = [replace(mode_part, listed_from=listing(venue, symbol))]
-    missing: tuple[str, ...] = ()
+    missing: tuple[Lack, ...] = ()
     try:
         paid = rows_in(tables, "core_funding_payments", "paid_at", period, venue=venue, symbol=symbol)
         default = at_default(paid["rate"], paid["interval_hours"]).to_numpy(dtype=np.float64)
         paid_days = paid["paid_at"].dt.tz_localize(None).to_numpy(dtype="datetime64[us]")
         parts.append(mean_part("payments exactly at the default", "share", default, paid_days))
     except MissingData as lack:
-        missing = (str(lack),)
+        missing = (Lack(str(lack)),)
     low, high = BINANCE.premiums(BINANCE.interest)
     parts.append(
         sum_part("width of the premiums that pay the modal rate", "fraction per 8 h", high - low, 0.0, 0.0)
@@ -173,7 +178,7 @@ def fair_rate(tables: Tables, period: str) -> Answer:
     return Answer(
         (sum_, *measured),
         "Exactly 3.92 %; 4 % is its rounding. The lending rates of the sum are the essay's.",
-        tuple(missing),
+        tuple(Lack(text) for text in missing),
     )
 
 
@@ -234,7 +239,7 @@ def above_fair(tables: Tables, period: str) -> Answer:
 
     return gather(
         *(partial(excess, venue) for venue in DECENTRALISED),
-        *(partial(over_usdc, venue) for venue in (*DECENTRALISED, "binance")),
+        shown=[partial(over_usdc, venue) for venue in (*DECENTRALISED, "binance")],
         note="The default of 10.95 % is far above 3.92 %, but dYdX v3 paid it without a clamp, so that its "
         "average went with the premium.",
     )

@@ -14,6 +14,7 @@ from perp_pipeline.research.claims.model import (
     Answer,
     Beyond,
     Claim,
+    Lack,
     MissingData,
     Part,
     Tables,
@@ -26,6 +27,7 @@ from perp_pipeline.research.claims.reading import (
     gather,
     listing,
     mean_part,
+    require_inside,
     row_part,
     rows,
     rows_in,
@@ -66,20 +68,21 @@ def spikes(tables: Tables, period: str) -> Answer:
         if months.empty:
             raise MissingData(f"monthly averages of Binance {symbol} in {period}")
         top = months.loc[months["estimate"].idxmax()]
-        label = f"highest month ({top['month']})"
+        label = f"average of the highest month, {top['month']}"
         expected = Within(0.50, 1.00)
         where = {"venue": venue, "symbol": symbol, "method": method, "month": top["month"]}
         part = row_part(tables, "out_funding_monthly", label, "fraction a year", expected, **where)
         return replace(part, period=str(top["month"]))
 
     def perps_less_cme() -> Part:
+        require_inside(february, period)
         perps = [series_of(tables, *side, february) for side in (BINANCE_BTC, BITMEX_BTC)]
         days, binance, bitmex = common_days(*perps)
         both = RateSeries("perps", "BTC", "BTC", "funding", days, (binance + bitmex) / 2.0)
         days, perp, cme = common_days(both, series_of(tables, *CME_X12, february))
         if len(days) == 0:
             raise MissingData(f"days with both perps and CME in {february}")
-        label = f"perps minus CME, {february}"
+        label = f"average of the perps less CME, {february}"
         part = mean_part(label, "fraction a year", perp - cme, days, Beyond(0.50))
         return replace(part, period=february)
 
@@ -107,17 +110,17 @@ def below_zero(tables: Tables, period: str) -> Answer:
     return Answer(
         (
             mean_part(
-                "share of days below zero, BitMEX minus Binance",
+                "share of days below zero, BitMEX less Binance",
                 "share",
                 negative_b - negative_a,
                 days,
                 POSITIVE,
                 listed_from=both_listed(listing(*BINANCE_BTC[:2]), listing(*BITMEX_BTC[:2])),
             ),
-            mean_part("Binance below zero", "share", negative_a, days),
-            mean_part("BitMEX below zero", "share", negative_b, days),
+            mean_part("share of days below zero on Binance", "share", negative_a, days),
+            mean_part("share of days below zero on BitMEX", "share", negative_b, days),
             estimate_part(
-                "absolute skewness, Binance minus BitMEX",
+                "absolute skewness, Binance less BitMEX",
                 "1",
                 skewer(persistent_lags(influence)),
                 days,
@@ -153,17 +156,17 @@ def correlated_with_gaps(tables: Tables, period: str) -> Answer:
             f"correlation of {name}", "1", together(lags), days, high, again=together, listed_from=listed
         )
         gap, large = np.abs(first - second), Beyond(LARGE_GAP)
-        return correlation, mean_part(f"mean gap of {name}", "fraction a year", gap, days, large)
+        return correlation, mean_part(f"mean gap between {name}", "fraction a year", gap, days, large)
 
     found: list[Part] = []
-    missing: dict[str, None] = {}
+    missing: list[Lack] = []
     for a, b in ((BINANCE_BTC, BITMEX_BTC), (BINANCE_BTC, CME_X12), (BITMEX_BTC, CME_X12)):
         try:
             found.extend(pair(a, b))
         except MissingData as lack:
-            missing[str(lack)] = None
+            missing.append(Lack(str(lack), published=2))
     if not found:
-        raise MissingData("; ".join(missing))
+        raise MissingData("; ".join(lack.text for lack in missing))
     note = (
         f"The text gives no numbers: read as a correlation above {HIGH_CORRELATION} and gaps above "
         f"{100 * LARGE_GAP:.0f} points, the average gap that it calls large."
@@ -184,7 +187,7 @@ def often_above_half(tables: Tables, period: str) -> Answer:
     by_day = (daily["rate_annual"] > 0.5).astype("float64").groupby(daily["day"]).mean().sort_index()
     days = by_day.index.to_numpy(dtype="datetime64[us]")
     parts = [
-        mean_part("BTC and ETH perps above 50 %", "share", by_day.to_numpy(), days, Beyond(OFTEN)),
+        mean_part("share of BTC and ETH perps above 50 %", "share", by_day.to_numpy(), days, Beyond(OFTEN)),
     ]
     for symbol in ("BTCUSDT", "ETHUSDT"):
         own = daily[(daily["venue"] == "binance") & (daily["symbol"] == symbol)]
@@ -192,14 +195,14 @@ def often_above_half(tables: Tables, period: str) -> Answer:
             above = (own["rate_annual"] > 0.5).to_numpy(dtype=np.float64)
             parts.append(
                 mean_part(
-                    f"Binance {symbol} above 50 %",
+                    f"share of days of Binance {symbol} above 50 %",
                     "share",
                     above,
                     own["day"].to_numpy(dtype="datetime64[us]"),
                 )
             )
     return Answer(
-        tuple(parts), f"The text gives no number: often is read as above {100 * OFTEN:.0f} % of days."
+        tuple(parts), f"The text gives no number: often is read as more than {100 * OFTEN:.0f} % of days."
     )
 
 
@@ -227,13 +230,14 @@ def dollar_rates(tables: Tables, period: str) -> Answer:
         both = rows_in(tables, "core_reference_rates", "day", period, series=list(RATES))
         above = both.groupby("day")["rate_annual"].max() > BOUND
         days = above.index.to_numpy(dtype="datetime64[us]")
-        return fact_part(f"days above {100 * BOUND:.0f} %", "share", float(above.mean()), days, len(days))
+        return fact_part(
+            f"share of days above {100 * BOUND:.0f} %", "share", float(above.mean()), days, len(days)
+        )
 
     return gather(
         highest,
-        days_above,
-        *(partial(average, series) for series in RATES),
-        note="At most is read of every day: one day above the bound contradicts it, whatever the average.",
+        shown=(days_above, *(partial(average, series) for series in RATES)),
+        note="At most is read as on every day: one day above the bound contradicts it, whatever the average.",
     )
 
 

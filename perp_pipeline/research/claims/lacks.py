@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from perp_pipeline.research.words import key_words, plain, spec_words, venue_words
@@ -32,26 +32,33 @@ TABLES: Final = {
 }
 """What each table that claims read is about."""
 
+POOLS: Final = {
+    "0x88e6a0c2ddd26feeb64f039a2c41296fcb3f5640": "the ETH-USDC pool (5 bp, Uniswap v3 on Ethereum)",
+    "0xb4e16d0168e52d35cacd2c6185b44281ec28c9dc": "the ETH-USDC pair (30 bp, Uniswap v2 on Ethereum)",
+    "0xcbcdf9626bc03e24f779434178a73a0b4bad62ed": "the WBTC-WETH pool (30 bp, Uniswap v3 on Ethereum)",
+}
+"""Pools that claims ask for, by address."""
+
 SOURCES: Final[tuple[tuple[str, Mapping[str, str], str], ...]] = (
     (
         "out_premium_precision",
         {"venue": "gemini"},
-        "needs Gemini's trade prints; a declared archive can fill them (see archives.toml)",
+        "Gemini's trade prints (a declared archive can fill them, see archives.toml)",
     ),
     (
         "out_premium_precision",
         {"quantity": "cap"},
-        "a fitted cap; too few rates reached one",
+        "a fitted cap (too few of the rates that have a premium reached one)",
     ),
     (
         "out_fair_funding",
         {"method": "fair_lending"},
-        "needs what lenders of ETH earn (Aave's WETH rate, from DefiLlama), which the lake does not have",
+        "what lenders of ETH earn (Aave's WETH rate, from DefiLlama)",
     ),
     (
         "out_fair_funding",
         {"method": "excess_over_lending"},
-        "needs what lenders of ETH earn (Aave's WETH rate, from DefiLlama), which the lake does not have",
+        "what lenders of ETH earn (Aave's WETH rate, from DefiLlama)",
     ),
 )
 """Table, condition on the row asked for, and what is missing: the first entry that fits is said."""
@@ -59,9 +66,13 @@ SOURCES: Final[tuple[tuple[str, Mapping[str, str], str], ...]] = (
 _PREMIUM_INDEX: Final = ("out_premium_precision", "out_funding_audit")
 """Tables that have no row of Binance in a window without its premium index."""
 
-_NOT_SAID: Final = ("scheme", "frequency", "numeraire", "mark", "chain", "method_a", "method_b")
-_PLACES: Final = ("venue", "venue_a", "venue_b")
-_NAMES: Final = ("base", "symbol", "symbol_a", "symbol_b", "product")
+_PLACES: Final = ("venue",)
+_NAMES: Final = ("base", "symbol", "product")
+_WHAT: Final = (
+    *("quantity", "statistic", "method", "series", "predictor", "target"),
+    *("kind", "spec", "term", "lag", "month"),
+)
+"""Columns whose values say which number; others (a frequency, a numeraire) are not told."""
 
 
 def no_table(table: str) -> str:
@@ -82,20 +93,30 @@ def no_rows(table: str, where: Mapping[str, Any], period: str = "", *, covered: 
         if name == table and all(str(where.get(column)) == wanted for column, wanted in condition.items()):
             return text
     if table in _PREMIUM_INDEX and where.get("venue") == "binance" and not covered:
-        return f"needs Binance's premium index, which the lake does not have{_in(period) or ' yet'}"
+        return f"Binance's premium index{_in(period)}"
     predictor = str(where.get("predictor", ""))
     if table == "out_predictor_race" and "premium" in predictor:
-        index = f"Binance's premium index, which the lake does not have{_in(period)}"
-        return f"{key_words(predictor)}; needs {index}"
+        return f"forecasts by the premium, which need Binance's premium index{_in(period)}"
     method = str(where.get("method", ""))
     if table == "out_fair_funding" and method.startswith("excess_over_usdc"):
         return (
             f"days that have both {venue_words(str(where.get('venue')))} {where.get('base')} funding and "
             f"USDC's lending rate{_in(period)}"
         )
-    about = [_said(column, wanted) for column, wanted in where.items() if column not in _NOT_SAID]
-    told = ", ".join(text for text in about if text)
-    return f"{TABLES.get(table, key_words(table))}{': ' + told if told else ''}{_in(period)}"
+    if table == "out_venue_spreads":
+        sides = (f"{venue_words(str(where[f'venue_{side}']))} {where[f'symbol_{side}']}" for side in "ab")
+        return f"days that have both {' and '.join(sides)}{_in(period)}"
+    own = " ".join(_said(column, where[column]) for column in (*_PLACES, *_NAMES, "pool") if column in where)
+    rest = [_said(column, wanted) for column, wanted in where.items() if column in _WHAT]
+    what = ", ".join(text for text in rest if text)
+    told = f"{f' of {own}' if own.strip() else ''}{f': {what}' if what else ''}"
+    about = TABLES.get(table, key_words(table))
+    return f"{about.removesuffix(' of pools') if 'pool' in where else about}{told}{_in(period)}"
+
+
+def joined_pools(pools: Sequence[str]) -> str:
+    """Pools by name; those without one by address."""
+    return ", ".join(POOLS.get(pool, f"pool {pool}") for pool in pools)
 
 
 def _in(period: str) -> str:
@@ -109,11 +130,11 @@ def _said(column: str, wanted: Any) -> str:
     if column in _PLACES:
         return ", ".join(venue_words(value) for value in values if value != "all")
     if column in _NAMES:
-        return ", ".join(value for value in values if value != "all")
+        return " and ".join(value for value in values if value != "all")
     if column == "pool":
-        return f"pool {values[0][:8]}"
+        return joined_pools(values)
     if column == "spec":
-        return f"({spec_words(values[0])})"
+        return spec_words(values[0])
     if column == "lag":
         return f"at {values[0]} days" if values[0] != "0" else ""
     return ", ".join(plain(key_words(value)) for value in values)

@@ -74,13 +74,14 @@ class Part:
 
     Attributes:
         label: what the number is.
-        unit: unit of estimate, se and interval; a key of the formats below.
+        unit: unit of estimate, se and interval; a key of :data:`~.formats.FORMATS`.
         se: NaN where it is unknown, 0 where the value is exact.
         expected: what was published about this number; None for a number that is only shown.
         period: the period that the number is about, where it is not the claim's.
         listed_from: when what it is about began to exist: a window before it is covered from then on.
-        variants: the same number by other admissible lags, sources or definitions. They are never judged
-            for the claim; the reason says what the verdict would be by them.
+        variants: the same number by other admissible lags, sources or definitions, labelled with a phrase
+            that says how: ``for ETH``, ``on daily spot prices``; ``60 lags`` goes without its word. They are
+            never judged for the claim; the reason says what the verdict would be by them.
     """
 
     label: str
@@ -100,7 +101,11 @@ class Part:
 
 @dataclass(frozen=True)
 class Finding:
-    """What the data say about a claim: the first part's numbers, the verdict of all parts, and why."""
+    """What the data say about a claim: the first published number, the verdict of all, and why.
+
+    ``decided_by`` is the label of the number that the verdict comes from, or says that not all of them can be
+    judged; empty where it comes from the first.
+    """
 
     estimate: float
     se: float
@@ -114,6 +119,21 @@ class Finding:
     reason: str
     unit: str
     parts: tuple[Part, ...] = ()
+    decided_by: str = ""
+
+
+@dataclass(frozen=True)
+class Lack:
+    """What could not be computed.
+
+    Attributes:
+        text: what is missing.
+        published: published numbers that cannot be judged for want of it; 0 where it is wanted only for
+            numbers that are shown beside them.
+    """
+
+    text: str
+    published: int = 0
 
 
 @dataclass(frozen=True)
@@ -121,14 +141,14 @@ class Answer:
     """What a compute function returns.
 
     Attributes:
-        parts: the first is the claim's own number; the others are judged or only shown.
+        parts: the first published one is the claim's own number; the others are judged or only shown.
         note: what a reader must know: a reading of a vague word, how a text contradicts itself.
-        missing: what parts could not be computed, and why.
+        missing: what could not be computed: published numbers, and numbers that would be shown.
     """
 
     parts: tuple[Part, ...]
     note: str = ""
-    missing: tuple[str, ...] = ()
+    missing: tuple[Lack, ...] = ()
 
 
 Compute = Callable[[Tables, str], Answer]
@@ -181,7 +201,7 @@ def verdict_of(part: Part) -> Verdict | None:
     """The verdict on one number; None for a number that is only shown.
 
     - A calculation is ``arithmetic`` where it gives the printed number to its rounding, and
-      ``wrong as stated`` where it does not.
+      ``wrong as stated`` where it does not: the text contradicts itself.
     - A published value or range ``fails`` where the 95 % interval misses it; where the interval has it,
       it ``holds``, unless the interval has zero too (and the published value is not zero): then ``weak``.
     - A published sign or bound ``holds`` where the whole interval is on its side, ``fails`` where all of it
@@ -208,32 +228,41 @@ def verdict_of(part: Part) -> Verdict | None:
     return Verdict.HOLDS if side * (near_end - expected.bound) > 0.0 else Verdict.WEAK
 
 
-def combined(verdicts: Sequence[Verdict | None]) -> Verdict:
-    """The worst verdict: a claim of several numbers holds only if each does. None judged: ``no data``."""
+@dataclass(frozen=True)
+class Tally:
+    """Published numbers of a claim, and how many of them could be judged."""
+
+    judged: int
+    published: int
+
+    @property
+    def whole(self) -> bool:
+        """All of them could be."""
+        return self.judged == self.published
+
+
+def tally(verdicts: Sequence[Verdict | None], missing: Sequence[Lack] = ()) -> Tally:
+    """How many published numbers there are and how many have a verdict.
+
+    Args:
+        verdicts: of the parts that could be computed; None for those that are only shown.
+        missing: what could not be computed.
+    """
+    published = [verdict for verdict in verdicts if verdict is not None]
+    lacking = sum(lack.published for lack in missing)
+    judged = [verdict for verdict in published if verdict is not Verdict.NO_DATA]
+    return Tally(len(judged), len(published) + lacking)
+
+
+def combined(verdicts: Sequence[Verdict | None], missing: Sequence[Lack] = ()) -> Verdict:
+    """The worst verdict: a claim of several numbers holds only if each does.
+
+    A claim some of whose published numbers cannot be judged is ``weak`` at best, whatever the others say;
+    one that fails or is wrong as stated in one of them stays so. None judged: ``no data``.
+    """
+    found = tally(verdicts, missing)
     for verdict in _WORST_FIRST:
         if verdict in verdicts:
-            return verdict
+            agrees = verdict in (Verdict.HOLDS, Verdict.ARITHMETIC)
+            return Verdict.WEAK if agrees and not found.whole else verdict
     return Verdict.NO_DATA
-
-
-FORMATS: dict[str, tuple[float, str, str]] = {
-    "fraction a year": (100.0, ".2f", " % a year"),
-    "fraction a day": (100.0, ".3f", " % a day"),
-    "fraction per 8 h": (100.0, ".4f", " % per 8 h"),
-    "fraction": (100.0, ".2f", " %"),
-    "fraction of the index": (100.0, ".4f", " %"),
-    "share": (100.0, ".1f", " %"),
-    "bp of volume": (1.0, ".2f", " bp"),
-    "USD": (1.0, ",.2f", " USD"),
-    "USD a day": (1.0, ",.0f", " USD a day"),
-    "1": (1.0, ".3g", ""),
-}
-"""Unit of a part: factor, number format and suffix for people."""
-
-UNITS = tuple(FORMATS)
-
-
-def readable(number: float, unit: str) -> str:
-    """A number with its unit, for people."""
-    factor, form, suffix = FORMATS[unit]
-    return f"{factor * number:{form}}{suffix}"

@@ -8,8 +8,19 @@ from functools import partial
 from typing import Any
 
 from perp_pipeline.research.claims.averages import B_WINDOW
-from perp_pipeline.research.claims.model import Answer, Beyond, Claim, Expected, Part, Tables, value
+from perp_pipeline.research.claims.model import (
+    Answer,
+    Beyond,
+    Claim,
+    Expected,
+    Lack,
+    Part,
+    Tables,
+    value,
+)
+from perp_pipeline.research.claims.pools import pool_name
 from perp_pipeline.research.claims.reading import attempt, gather, row_part, rows, sum_part
+from perp_pipeline.research.words import key_words
 from perp_pipeline.theory.carry import premium_of_tenor
 
 MOST_HIDDEN = 0.05 / 100 * 365
@@ -64,26 +75,30 @@ def premium_error(tables: Tables, period: str) -> Answer:
 
     def error() -> Part:
         others, _ = attempt(
-            lambda: of("independent samples", "se_mean_independent", unit),
-            lambda: of("ETH", "se_mean", unit, base="ETH"),
+            lambda: of("with samples taken for independent", "se_mean_independent", unit),
+            lambda: of("for ETH", "se_mean", unit, base="ETH"),
         )
         words = "standard error of a window's average premium on Binance"
         return replace(of(words, "se_mean", unit, Beyond(0.0005)), variants=tuple(others))
 
     answer = gather(
         error,
-        lambda: of("correlation of samples an hour apart", "autocorrelation", "1"),
-        lambda: of("independent samples in a window", "n_effective", "1"),
-        lambda: of("error of hourly bars against the premium that the rate implies", "error_1h", unit),
-        lambda: of("of their closes alone", "error_1h_close", unit),
-        lambda: of("of one bar of eight hours", "error_8h", unit),
+        shown=(
+            lambda: of("correlation of samples an hour apart", "autocorrelation", "1"),
+            lambda: of("independent samples that a window is worth", "n_effective", "1"),
+            lambda: of("error of hourly bars against the premium that the rate implies", "error_1h", unit),
+            lambda: of("error of the closes of hourly bars alone", "error_1h_close", unit),
+            lambda: of("error of one bar of eight hours", "error_8h", unit),
+        ),
         note=f"480 independent minutes of 0.15 % would give {minutes:.4f} %.",
     )
     sums = (
         sum_part("0.05 % x 365", "fraction a year", 0.0005 * 365, 0.1825, 0.00005),
         sum_part("0.15 % / sqrt(9)", "fraction", ticks, 0.0005, 5e-7),
     )
-    return Answer((*answer.parts, *sums), answer.note, answer.missing)
+    judged = [part for part in answer.parts if part.expected is not None]
+    shown = [part for part in answer.parts if part.expected is None]
+    return Answer((*judged, *sums, *shown), answer.note, answer.missing)
 
 
 def tick_noise(tables: Tables, period: str) -> Answer:
@@ -99,10 +114,10 @@ def no_arbitrage_zone(tables: Tables, period: str) -> Answer:
 
     Most, if the fee makes the zone. Shown: half-life of premiums outside it, in hours.
     """
-    inside, half_life = "share of premiums inside 0.2 %", "half-life of premiums outside, in hours"
+    inside, half_life = "share of premiums inside 0.2 %", "half-life of premiums outside it, in hours"
     return gather(
         lambda: precision_part(tables, "binance", inside, "share_inside_fee", "share", period, Beyond(0.5)),
-        lambda: precision_part(tables, "binance", half_life, "half_life_outside_hours", "1", period),
+        shown=(lambda: precision_part(tables, "binance", half_life, "half_life_outside_hours", "1", period),),
         note="The text gives no share: read as most premiums inside.",
     )
 
@@ -125,18 +140,13 @@ def pool_prices(tables: Tables, period: str) -> Answer:
     """
     found = rows(tables, "out_amm_price_gap", period=period)
     pools = found[["chain", "pool", "token0", "token1", "pool_fee_bp"]].drop_duplicates().to_dict("records")
-    quantities: tuple[tuple[str, str, Expected | None], ...] = (
-        ("share_within_fee", "share", Beyond(0.5)),
-        ("share_within_fee_centred", "share", None),
-        ("mean_absolute_gap", "fraction of the index", None),
-    )
+    shown = (("share_within_fee_centred", "share"), ("mean_absolute_gap", "fraction of the index"))
 
-    def part(pool: dict[Any, Any], quantity: str, unit: str, expected: Expected | None) -> Part:
-        name = f"{pool['token0']}-{pool['token1']} {pool['pool_fee_bp']:g} bp"
+    def part(pool: dict[Any, Any], quantity: str, unit: str, expected: Expected | None = None) -> Part:
         return row_part(
             tables,
             "out_amm_price_gap",
-            f"{name}: {quantity.replace('_', ' ')}",
+            f"{key_words(quantity)}, {pool_name(pool)}",
             unit,
             expected,
             chain=pool["chain"],
@@ -146,7 +156,8 @@ def pool_prices(tables: Tables, period: str) -> Answer:
         )
 
     return gather(
-        *(partial(part, pool, *quantity) for quantity in quantities for pool in pools),
+        *(partial(part, pool, "share_within_fee", "share", Beyond(0.5)) for pool in pools),
+        shown=[partial(part, pool, *quantity) for quantity in shown for pool in pools],
         note="The text gives no share: read as most prices inside.",
     )
 
@@ -187,10 +198,10 @@ def auditable(tables: Tables, period: str) -> Answer:
 
     def error() -> Part:
         others, _ = attempt(
-            lambda: audit("closes alone", "p95_absolute_error_close", unit),
-            lambda: audit("equal weights", "p95_absolute_error_flat", unit),
-            lambda: audit("one bar of eight hours", "p95_absolute_error_8h", unit),
-            lambda: audit("ETH", "p95_absolute_error", unit, symbol="ETHUSDT"),
+            lambda: audit("by closes alone", "p95_absolute_error_close", unit),
+            lambda: audit("by bars of equal weight", "p95_absolute_error_flat", unit),
+            lambda: audit("by one bar of eight hours", "p95_absolute_error_8h", unit),
+            lambda: audit("for ETH", "p95_absolute_error", unit, symbol="ETHUSDT"),
         )
         words = "95th percentile of the absolute error"
         return replace(audit(words, "p95_absolute_error", unit, Beyond(MOST_HIDDEN)), variants=tuple(others))
@@ -202,10 +213,10 @@ def auditable(tables: Tables, period: str) -> Answer:
         words = "share of rates recomputed exactly" + ("" if fine else f", from bars of {hours:g} h")
         return audit(words, "share_exact", "share", Beyond(0.5, above=False) if fine else None)
 
-    answer = gather(
-        error,
-        exact,
-        lambda: audit("of those off the default", "share_exact_off_default", "share"),
+    beside = (
+        lambda: audit(
+            "share of the rates off the default recomputed exactly", "share_exact_off_default", "share"
+        ),
         lambda: audit("median of the absolute error", "p50_absolute_error", unit),
         lambda: audit("mean error", "mean_error", unit),
         lambda: precision_part(
@@ -217,13 +228,21 @@ def auditable(tables: Tables, period: str) -> Answer:
             period,
         ),
         lambda: audit(
-            "share exact on Hyperliquid", "share_exact", "share", venue="hyperliquid", symbol="BTC"
+            "share recomputed exactly on Hyperliquid",
+            "share_exact",
+            "share",
+            venue="hyperliquid",
+            symbol="BTC",
         ),
+    )
+    answer = gather(
+        *((error, exact) if fine else (error,)),
+        shown=beside if fine else (exact, *beside),
         note=(
             "The text gives no number: read as errors larger than the 18.25 points that B says can be hidden."
         ),
     )
-    lack = () if fine else ("one-minute bars of Binance's premium index, to judge exactness by",)
+    lack = () if fine else (Lack("one-minute bars of Binance's premium index, to judge exactness by", 1),)
     return replace(answer, missing=(*answer.missing, *lack))
 
 

@@ -4,29 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
+
+import pandas as pd
 
 from perp_pipeline.funding.premium import bar_weights
-from perp_pipeline.research.claims.averages import B_WINDOW
 from perp_pipeline.research.claims.model import (
     NEGATIVE,
     POSITIVE,
     Answer,
     Claim,
     Expected,
-    MissingData,
     Part,
     Tables,
 )
 from perp_pipeline.research.claims.precision import precision_part
 from perp_pipeline.research.claims.reading import attempt, gather, row_part
 
-_MEANS = {"ma3": "mean of a day", "ma21": "mean of 7 days", "ma90": "mean of 30 days"}
-_TARGETS = {
-    "mean_1d": "for the next day",
-    "mean_7d": "for the next 7 days",
-    "mean_30d": "for the next 30 days",
+_MEANS = {
+    "ma3": "by the mean of one day",
+    "ma21": "by the mean of 7 days",
+    "ma90": "by the mean of 30 days",
 }
-_AS_IT_IS = "forecasts taken as they are, not fitted"
+_TARGETS = {
+    "mean_1d": "for the next day's mean rate",
+    "mean_7d": "for the next 7 days' mean rate",
+    "mean_30d": "for the next 30 days' mean rate",
+}
+_AS_IT_IS = "with forecasts taken as they are"
+SAMPLE_ENDS = pd.Timestamp("2022-07-01", tz="UTC")
+"""Where the essay's sample ends."""
 
 
 def _race(
@@ -39,32 +46,20 @@ def _race(
     target: str = "next",
     scheme: str = "expanding",
 ) -> Part:
-    """A row of the race of Binance BTCUSDT.
-
-    The public premium index may not reach back to the essay's window: then all of it.
-    """
-
-    def row(asked: str) -> Part:
-        return row_part(
-            tables,
-            "out_predictor_race",
-            label,
-            "1",
-            expected,
-            venue="binance",
-            symbol="BTCUSDT",
-            target=target,
-            predictor=predictor,
-            scheme=scheme,
-            period=asked,
-        )
-
-    try:
-        return row(period)
-    except MissingData:
-        if "premium" not in predictor:
-            raise
-        return row("all")
+    """A row of the race of Binance BTCUSDT."""
+    return row_part(
+        tables,
+        "out_predictor_race",
+        label,
+        "1",
+        expected,
+        venue="binance",
+        symbol="BTCUSDT",
+        target=target,
+        predictor=predictor,
+        scheme=scheme,
+        period=period,
+    )
 
 
 def _with(part: Part, *others: Callable[[], Part]) -> Part:
@@ -82,8 +77,9 @@ def moving_average_wins(tables: Tables, period: str) -> Answer:
     Judged at the window's start, when a rate has just been announced, against the premium of the moment; in
     its middle and in its last hour, four hours and one before the payment, against the window's premium so
     far through the venue's formula, which is the rate that the venue displays; and against no change. The
-    claim holds if all do. Variants: means of other lengths, targets of a day to 30 days, other hours, the
-    premium through the formula at the start, the premium of the moment later, forecasts that are not fitted.
+    claim holds if all do. The text names no window: over all that the lake has. Variants: means of other
+    lengths, targets of a day to 30 days, other hours, the premium through the formula at the start, the
+    premium of the moment later, forecasts that are not fitted.
     """
 
     def start() -> Part:
@@ -96,24 +92,30 @@ def moving_average_wins(tables: Tables, period: str) -> Answer:
                 lambda t=t, w=w: _race(tables, w, f"ma9_vs_{name}", period, target=t)
                 for t, w in _TARGETS.items()
             ),
-            lambda: _race(tables, "premium through the formula", "ma9_vs_premium_formula", period),
+            lambda: _race(
+                tables, "against the premium through the formula", "ma9_vs_premium_formula", period
+            ),
             lambda: _race(tables, _AS_IT_IS, "ma9_vs_premium_formula", period, scheme="direct"),
         )
 
     def inside(left: int, when: str, hours: tuple[int, ...]) -> Part:
-        words = f"against the premium so far in the window, {when}"
+        words = f"mean of 3 days against the premium so far in the window, {when}"
         name = f"ma9_vs_premium_window_{left}h_left"
         return _with(
             _race(tables, words, name, period, POSITIVE),
             *(
-                lambda h=h: _race(tables, f"{h} hours before it", f"ma9_vs_premium_window_{h}h_left", period)
+                lambda h=h: _race(
+                    tables, f"{h} hours before the payment", f"ma9_vs_premium_window_{h}h_left", period
+                )
                 for h in hours
             ),
             *(
                 lambda m=m, w=w: _race(tables, w, f"{m}_vs_premium_window_{left}h_left", period)
                 for m, w in _MEANS.items()
             ),
-            lambda: _race(tables, "premium of the moment", f"ma9_vs_premium_instant_{left}h_left", period),
+            lambda: _race(
+                tables, "against the premium of the moment", f"ma9_vs_premium_instant_{left}h_left", period
+            ),
             lambda: _race(tables, _AS_IT_IS, name, period, scheme="direct"),
         )
 
@@ -127,18 +129,24 @@ def moving_average_wins(tables: Tables, period: str) -> Answer:
 
     shown = {
         "last": "last rate, fitted, against no change",
-        "premium_instant": "premium of the moment, at the start, against no change",
-        "premium_window_4h_left": "premium so far, 4 hours before, against no change",
-        "premium_window_1h_left": "premium so far, 1 hour before, against no change",
+        "premium_instant": "premium of the moment at the window's start, against no change",
+        "premium_window_4h_left": "premium so far, 4 hours before the payment, against no change",
+        "premium_window_1h_left": "premium so far, 1 hour before the payment, against no change",
     }
-    return gather(
+    answer = gather(
         start,
         lambda: inside(4, "4 hours before the payment", (7, 6, 5, 3, 2)),
         lambda: inside(1, "1 hour before the payment", ()),
         no_change,
-        *(lambda p=p, w=w: _race(tables, w, p, period) for p, w in shown.items()),
-        note="Numbers: one less the ratio of squared errors out of sample; above zero, the first is better.",
+        shown=[partial(_race, tables, words, name, period) for name, words in shown.items()],
+        note="The numbers are one less the ratio of squared errors out of sample: above zero, the first is "
+        "better.",
     )
+    begins = answer.parts[0].window_start
+    if begins is None or begins < SAMPLE_ENDS:
+        return answer
+    after = "All premiums here are of days after the text's sample, which ends in June 2022."
+    return replace(answer, note=f"{answer.note} {after}")
 
 
 def premium_of_the_trade(tables: Tables, period: str) -> Answer:
@@ -158,18 +166,21 @@ def premium_of_the_trade(tables: Tables, period: str) -> Answer:
     def weight() -> Part:
         return _with(
             found("weight of the window's fourth hour", "weight_4_of_8", NEGATIVE),
-            *(lambda k=k: found(f"hour {k}", f"weight_{k}_of_8") for k in (1, 2, 3, 5, 6, 7, 8)),
+            *(lambda k=k: found(f"for hour {k}", f"weight_{k}_of_8") for k in (1, 2, 3, 5, 6, 7, 8)),
         )
 
     by_rule = 100 * float(bar_weights(8, 1.0)[3])
-    moment, so_far = "premium of the moment", "premium so far in the window"
+    share = "share of the rate's variance explained"
+    moment, so_far = "by the premium of the moment", "by the premium so far in the window"
     return gather(
         weight,
-        lambda: found(f"share explained 4 hours before, {moment}", "share_explained_instant_4h_left"),
-        lambda: found(f"at the payment, {moment}", "share_explained_instant_0h_left"),
-        lambda: found(f"4 hours before, {so_far}", "share_explained_4h_left"),
-        lambda: found(f"1 hour before, {so_far}", "share_explained_1h_left"),
-        lambda: found(f"at the payment, {so_far}", "share_explained_0h_left"),
+        shown=(
+            lambda: found(f"{share} 4 hours before the payment {moment}", "share_explained_instant_4h_left"),
+            lambda: found(f"{share} at the payment {moment}", "share_explained_instant_0h_left"),
+            lambda: found(f"{share} 4 hours before the payment {so_far}", "share_explained_4h_left"),
+            lambda: found(f"{share} 1 hour before the payment {so_far}", "share_explained_1h_left"),
+            lambda: found(f"{share} at the payment {so_far}", "share_explained_0h_left"),
+        ),
         note=(
             f"The venue's rule gives that hour {by_rule:.1f} %: a trade's premium enters through the "
             "window's average, as one of many samples. Means of two samples stand for an hour, so that "
@@ -185,7 +196,7 @@ CLAIMS = (
         "The best predictor of funding is a moving average of funding, not the current premium",
         "moving average best",
         "1",
-        B_WINDOW,
+        "all",
         moving_average_wins,
         ("out_predictor_race",),
     ),

@@ -7,12 +7,22 @@ from dataclasses import replace
 
 import numpy as np
 
-from perp_pipeline.research.claims.model import Answer, Claim, Expected, Part, Tables, value
+from perp_pipeline.research.claims.model import (
+    Answer,
+    Claim,
+    Expected,
+    MissingData,
+    Part,
+    Tables,
+    Within,
+    value,
+)
 from perp_pipeline.research.claims.precision import precision_part
-from perp_pipeline.research.claims.reading import attempt, gather, sum_part
+from perp_pipeline.research.claims.reading import attempt, fact_part, gather, rows_in, sum_part
 from perp_pipeline.theory.funding_map import (
     BINANCE,
     BITMEX,
+    FundingMap,
     annual_from_8h,
     annual_from_daily,
     daily_map_8h,
@@ -28,17 +38,31 @@ def _clamped(premium: float) -> float:
 def usually_daily(tables: Tables, period: str) -> Answer:
     """The rate per 8 hours of a lasting premium of 0.09 %, by the daily rule and by the venues' rule.
 
-    The daily rule pays a third of the premium each 8 hours. BitMEX and Binance pay
-    P + clamp(0.01 % - P, -0.05 %, +0.05 %): right as stated only if both pay the same.
+    The daily rule pays a third of the premium each 8 hours; by the rules of BitMEX and Binance it is
+    P + clamp(0.01 % - P, -0.05 %, +0.05 %). The text does not contradict itself, so that this is a published
+    number to compare, not a sum to check: a venue's rate is exact, and is the third or is not. Judged too,
+    where the lake has premiums: what a point of premium adds to Binance's BTC rate outside the flat zone
+    (out_premium_precision, slope), a third by the daily rule and one by the venue's.
     """
     premium = 0.0009
     daily = float(daily_map_8h(premium))
-    return Answer(
-        (
-            sum_part("Binance's rate", "fraction per 8 h", float(BINANCE.rate_8h(premium)), daily, 5e-7),
-            sum_part("BitMEX's rate", "fraction per 8 h", float(BITMEX.rate_8h(premium)), daily, 5e-7),
-        ),
-        note=f"A third of a premium of 0.09 % is {100 * daily:.3f} % per 8 hours: the rule is not daily.",
+    printed = Within(daily - 5e-7, daily + 5e-7)
+
+    def by_rule(venue: str, rule: FundingMap) -> Part:
+        rate = round(float(rule.rate_8h(premium)), 12)
+        label = f"{venue}'s rate at a premium of 0.09 %, by its rule"
+        return Part(label, "fraction per 8 h", rate, 0.0, rate, rate, expected=printed)
+
+    def fitted() -> Part:
+        label = "rate per 8 h for a point of premium, fitted on Binance"
+        third = value(float(daily_map_8h(1.0)))
+        return precision_part(tables, "binance", label, "slope", "1", period, third)
+
+    return gather(
+        lambda: by_rule("Binance", BINANCE),
+        lambda: by_rule("BitMEX", BITMEX),
+        fitted,
+        note=f"A third of a premium of 0.09 % is {100 * daily:.3f} % per 8 hours.",
     )
 
 
@@ -79,10 +103,11 @@ def flat_zone_and_caps(tables: Tables, period: str) -> Answer:
     """Clamp, interest and slope of Binance's map, fitted to premiums and rates of BTC.
 
     From out_premium_precision. Compared with the venue's published 0.05 % and 0.01 % per 8 hours and, beyond
-    the flat zone, a point of rate for a point of premium. Variants: ETH, and BTC on Hyperliquid since its
-    clamp is the same, and least squares of the rate on the premium, which takes the premium's measurement
-    error for none and is therefore off. Shown: the share of windows inside the zone, and the cap, where
-    several rates reached it.
+    the flat zone, a point of rate for a point of premium. That rates are capped is judged by the record of
+    BTCUSDT payments: the largest rate, of either sign, against the venue's published cap. Where it is
+    smaller no rate has met a cap, which then cannot be judged. Variants: ETH, and BTC on Hyperliquid since
+    its clamp is the same, and least squares of the rate on the premium, which takes the premium's measurement
+    error for none and is therefore off. Shown: the share of windows inside the zone.
     """
 
     def fitted(
@@ -98,9 +123,9 @@ def flat_zone_and_caps(tables: Tables, period: str) -> Answer:
     def judged(quantity: str, unit: str, expected: Expected) -> Part:
         since = f"{quantity}_since_2024-01-01"
         others, _ = attempt(
-            lambda: fitted("Binance ETH", quantity, unit, base="ETH"),
-            lambda: fitted("Hyperliquid BTC", since, unit, venue="hyperliquid"),
-            lambda: fitted("least squares of the rate on the premium", f"{quantity}_nls", unit),
+            lambda: fitted("for ETH", quantity, unit, base="ETH"),
+            lambda: fitted("on Hyperliquid since 2024", since, unit, venue="hyperliquid"),
+            lambda: fitted("by least squares of the rate on the premium", f"{quantity}_nls", unit),
         )
         return replace(fitted(f"fitted {quantity}", quantity, unit, expected), variants=tuple(others))
 
@@ -108,9 +133,27 @@ def flat_zone_and_caps(tables: Tables, period: str) -> Answer:
         lambda: judged("clamp", "fraction per 8 h", value(BINANCE.clamp)),
         lambda: judged("interest", "fraction per 8 h", value(BINANCE.interest)),
         lambda: judged("slope", "1", value(1.0)),
-        lambda: fitted("share of windows inside the flat zone", "share_inside_zone", "share"),
-        lambda: fitted("fitted cap", "cap", "fraction per 8 h"),
+        lambda: _largest_rate(tables, period),
+        shown=(lambda: fitted("share of windows inside the flat zone", "share_inside_zone", "share"),),
     )
+
+
+def _largest_rate(tables: Tables, period: str) -> Part:
+    """The largest rate of Binance BTCUSDT, against the venue's cap to the last digit that it publishes.
+
+    Raises:
+        MissingData: no rate is as large as the cap.
+    """
+    where = {"venue": "binance", "symbol": "BTCUSDT"}
+    paid = rows_in(tables, "core_funding_payments", "paid_at", period, **where)
+    largest, digit = float(paid["rate"].abs().max()), 5e-9
+    if largest < BINANCE.cap - digit:
+        raise MissingData(
+            f"rates as large as the cap of {100 * BINANCE.cap:.2f} % (the largest is {100 * largest:.4f} %)"
+        )
+    days = paid["paid_at"].dt.tz_localize(None).to_numpy(dtype="datetime64[us]")
+    capped = Within(BINANCE.cap - digit, BINANCE.cap + digit)
+    return fact_part("largest rate of either sign", "fraction per 8 h", largest, days, len(paid), capped)
 
 
 def rich_all_day(tables: Tables, period: str) -> Answer:
@@ -163,7 +206,8 @@ CLAIMS = (
         "fraction per 8 h",
         "all",
         usually_daily,
-        theory=("funding_map",),
+        ("out_premium_precision",),
+        ("funding_map",),
     ),
     Claim(
         21,
@@ -203,7 +247,8 @@ CLAIMS = (
         "fraction per 8 h",
         "all",
         flat_zone_and_caps,
-        ("out_premium_precision",),
+        ("out_premium_precision", "core_funding_payments"),
+        ("funding_map",),
     ),
     Claim(
         25,

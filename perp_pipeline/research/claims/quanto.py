@@ -6,17 +6,24 @@ from dataclasses import replace
 from functools import partial
 
 import numpy as np
-import pandas as pd
 
-from perp_pipeline.research.claims.model import Answer, Claim, Expected, MissingData, Part, Tables, value
-from perp_pipeline.research.claims.reading import attempt, gather, row_part, sum_part
+from perp_pipeline.research.claims.model import (
+    Answer,
+    Claim,
+    Expected,
+    Lack,
+    MissingData,
+    Part,
+    Tables,
+    value,
+)
+from perp_pipeline.research.claims.reading import attempt, gather, require_inside, row_part, sum_part
 from perp_pipeline.research.quanto import C19_WINDOW, FREQUENCIES
 from perp_pipeline.theory.quanto import dollar_notional, dollar_profit, dollar_return, mean_of_product
 
 SYMBOL = "ETHUSD"
 POST_WINDOW = "2018-08..2022-06"
 COMPANION_WINDOW = "2019-01..2024-05"
-_LATE = pd.Timedelta(days=7)
 
 
 _LABELS = {
@@ -46,7 +53,8 @@ def _quanto(
 ) -> Part:
     """One quantity on 8-hour spot prices, with the same by the other price sources and daily as variants.
 
-    A calendar year is named in the label: it is not the claim's window.
+    A calendar year is named in the label: it is not the claim's window. Variants may be of other dates: the
+    venue's trades begin with the contract.
     """
 
     def read(frequency: str, label: str) -> Part:
@@ -55,16 +63,8 @@ def _quanto(
 
     head = read(_MAIN, _LABELS[quantity] + (f" in {period}" if period.isdigit() else ""))
     others = {name: words for name, words in FREQUENCIES.items() if name != _MAIN}
-    variants, _ = attempt(*(partial(read, name, words) for name, words in others.items()))
-    return replace(head, period=period, variants=tuple(_dated(part, head) for part in variants))
-
-
-def _dated(part: Part, head: Part) -> Part:
-    """A variant, labelled with its dates where they are not the main number's."""
-    sides = ((part.window_start, head.window_start), (part.window_end, head.window_end))
-    if all(own is not None and its is not None and abs(own - its) <= _LATE for own, its in sides):
-        return part
-    return replace(part, label=f"{part.label} ({part.window_start:%Y-%m-%d} to {part.window_end:%Y-%m-%d})")
+    variants, _ = attempt(*(partial(read, name, f"on {words}") for name, words in others.items()))
+    return replace(head, period=period, variants=tuple(variants))
 
 
 def return_identity(tables: Tables, period: str) -> Answer:
@@ -96,20 +96,20 @@ def covariance_identity(tables: Tables, period: str) -> Answer:
         lambda: _quanto(tables, "covariance", period),
         lambda: _quanto(tables, "product_of_means", period),
     )
-    return Answer((head, *real), missing=tuple(missing))
+    return Answer((head, *real), missing=tuple(Lack(text) for text in missing))
 
 
 def four_years(tables: Tables, period: str) -> Answer:
     """Arithmetic annual means of 8-hour ETH and contract returns, their difference, funding, volatilities."""
     return gather(
         lambda: _quanto(tables, "difference", period, value(0.66)),
-        lambda: _quanto(tables, "covariance", period),
         lambda: _quanto(tables, "asset_return", period, value(0.83)),
         lambda: _quanto(tables, "perp_return", period, value(1.49)),
         lambda: _quanto(tables, "funding", period, value(0.63)),
         lambda: _quanto(tables, "vol_margin", period, value(0.78)),
         lambda: _quanto(tables, "vol_base", period, value(1.03)),
         lambda: _quanto(tables, "corr", period, value(0.83), "1"),
+        shown=(lambda: _quanto(tables, "covariance", period),),
         note=f"{_JUDGED} The post's own 78 x 103 x 83 % is {100 * 0.78 * 1.03 * 0.83:.1f} %; it prints 63 %.",
     )
 
@@ -118,14 +118,24 @@ def net_of_covariance(tables: Tables, period: str) -> Answer:
     """Funding of ETHUSD less the covariance of ETH and BTC returns; published as about zero."""
     return gather(
         lambda: _quanto(tables, "net_funding", period, value(0.0)),
-        lambda: _quanto(tables, "funding", period),
-        lambda: _quanto(tables, "covariance", period),
+        shown=(
+            lambda: _quanto(tables, "funding", period),
+            lambda: _quanto(tables, "covariance", period),
+        ),
         note=_JUDGED,
     )
 
 
 def five_years(tables: Tables, period: str) -> Answer:
-    """The same over the companion post's window, and funding against covariance in 2021 and 2023."""
+    """The same over the companion post's window, and funding against covariance in 2021 and 2023.
+
+    Over another window those of the two years that lie inside it.
+    """
+
+    def year(quantity: str, own: str, published: float) -> Part:
+        require_inside(own, period)
+        return _quanto(tables, quantity, own, value(published))
+
     return gather(
         lambda: _quanto(tables, "net_funding", period, value(0.10)),
         lambda: _quanto(tables, "asset_return", period, value(0.94)),
@@ -135,10 +145,10 @@ def five_years(tables: Tables, period: str) -> Answer:
         lambda: _quanto(tables, "vol_margin", period, value(0.67)),
         lambda: _quanto(tables, "vol_base", period, value(0.83)),
         lambda: _quanto(tables, "corr", period, value(0.82), "1"),
-        lambda: _quanto(tables, "covariance", "2021", value(0.74)),
-        lambda: _quanto(tables, "funding", "2021", value(0.94)),
-        lambda: _quanto(tables, "covariance", "2023", value(0.18)),
-        lambda: _quanto(tables, "funding", "2023", value(0.32)),
+        lambda: year("covariance", "2021", 0.74),
+        lambda: year("funding", "2021", 0.94),
+        lambda: year("covariance", "2023", 0.18),
+        lambda: year("funding", "2023", 0.32),
         note=_JUDGED,
     )
 
@@ -169,12 +179,12 @@ def margin_currency(tables: Tables, period: str) -> Answer:
     }
     try:
         part = row_part(
-            tables, "out_venue_spreads", "XBTUSDT minus XBTUSD", "fraction a year", value(0.06), **where
+            tables, "out_venue_spreads", "XBTUSDT less XBTUSD", "fraction a year", value(0.06), **where
         )
     except MissingData as lack:
         raise MissingData(
-            "rates of XBTUSDT of its own (rates that a source gives under the names of both contracts are "
-            "kept out, see the rows kept out of core_funding_payments)"
+            "rates of XBTUSDT of its own: public copies give one contract's rates under the names of both, "
+            "and such payments are kept out of the lake"
         ) from lack
     turned = replace(part, estimate=-part.estimate, ci_low=-part.ci_high, ci_high=-part.ci_low)
     return Answer((turned,))

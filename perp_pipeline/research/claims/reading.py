@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache, partial
 from typing import Any
@@ -12,8 +12,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from perp_pipeline.research.claims.lacks import no_rows, no_table
-from perp_pipeline.research.claims.model import Answer, Expected, MissingData, Part, Printed, Tables
-from perp_pipeline.research.periods import slice_period
+from perp_pipeline.research.claims.model import Answer, Expected, Lack, MissingData, Part, Printed, Tables
+from perp_pipeline.research.periods import parse_period, slice_period
 from perp_pipeline.research.regressions import OTHER_LAGS
 from perp_pipeline.research.series import RateSeries, bounds, daily_rates, rate_series, utc
 from perp_pipeline.research.shares import hac_share
@@ -229,26 +229,63 @@ def sum_part(label: str, unit: str, number: float, printed: float, rounding: flo
 
 def attempt(*parts: Callable[[], Part]) -> tuple[list[Part], list[str]]:
     """The parts that can be computed, and what the others lack."""
+    done, missing = _attempted(parts)
+    return done, list(missing)
+
+
+def gather(
+    *published: Callable[[], Part], shown: Sequence[Callable[[], Part]] = (), note: str = ""
+) -> Answer:
+    """An answer of the parts that can be computed, and what the others lack.
+
+    Args:
+        published: the claim's published numbers, the claim's own first; those that cannot be computed cap its
+            verdict.
+        shown: numbers that stand beside them.
+
+    Raises:
+        MissingData: no part can be computed.
+        ValueError: a part of ``published`` has nothing published to compare with, or one of ``shown`` has.
+    """
+    judged, lacking = _attempted(published)
+    beside, without = _attempted(shown)
+    if any(part.expected is None for part in judged) or any(part.expected is not None for part in beside):
+        raise ValueError("published numbers come with what was published, shown ones without")
+    if not judged and not beside:
+        raise MissingData("; ".join({**lacking, **without}))
+    lacks = [Lack(text, count) for text, count in lacking.items()]
+    lacks += [Lack(text) for text in without if text not in lacking]
+    return Answer((*judged, *beside), note, tuple(lacks))
+
+
+def _attempted(parts: Iterable[Callable[[], Part]]) -> tuple[list[Part], dict[str, int]]:
+    """The parts that can be computed, and what is missing with the number of parts that lack it."""
     done: list[Part] = []
-    missing: dict[str, None] = {}
+    missing: dict[str, int] = {}
     for part in parts:
         try:
             done.append(part())
         except MissingData as lack:
-            missing[str(lack)] = None
-    return done, list(missing)
+            missing[str(lack)] = missing.get(str(lack), 0) + 1
+    return done, missing
 
 
-def gather(*parts: Callable[[], Part], note: str = "") -> Answer:
-    """The same as an answer.
+def lies_inside(own: str, period: str) -> bool:
+    """All months of one period are in the other."""
+    whole, inner = parse_period(period), parse_period(own)
+    if whole is None or inner is None:
+        return whole is None
+    return whole.start <= inner.start and inner.end <= whole.end
+
+
+def require_inside(own: str, period: str) -> None:
+    """A number about a period of its own, which the text names, is computed only inside the window asked for.
 
     Raises:
-        MissingData: no part can be computed.
+        MissingData: some of ``own`` lies outside ``period``.
     """
-    done, missing = attempt(*parts)
-    if not done:
-        raise MissingData("; ".join(missing))
-    return Answer(tuple(done), note, tuple(missing))
+    if not lies_inside(own, period):
+        raise MissingData(f"{own}, which is not all in {period}")
 
 
 def series_of(tables: Tables, venue: str, symbol: str, method: str, period: str) -> RateSeries:

@@ -24,8 +24,9 @@ from perp_pipeline.research.claims import (
     sides,
     theory,
 )
-from perp_pipeline.research.claims.evaluation import evaluate, published_words, variants_of
+from perp_pipeline.research.claims.evaluation import evaluate
 from perp_pipeline.research.claims.model import Claim, Finding, Part, Tables, verdict_of
+from perp_pipeline.research.claims.reasons import published_words, variants_of
 
 CHAPTERS = (averages, episodes, returns, prediction, premium, precision, quanto, theory, amm, sides)
 
@@ -87,6 +88,7 @@ def build_claims(
                 "window_start": finding.window_start,
                 "window_end": finding.window_end,
                 "verdict": str(finding.verdict),
+                "decided_by": finding.decided_by,
                 "table": finding.table,
                 "reason": finding.reason,
             }

@@ -58,7 +58,7 @@ def past_and_present(tables: Tables, period: str) -> Answer:
         return _slope(tables, f"{base}, {words}", "binance", base, spec, term, period, expected)
 
     bases = ("BTC", "ETH")
-    contrast, given = "prior month less same day, standardised", "the same, given the day before's funding"
+    contrast, given = "prior month less same day, standardised", "given the funding of the day before"
     return gather(
         *(partial(slope, base, contrast, f"{HEADLINE}_std", "prior_minus_same") for base in bases),
         *(
@@ -66,8 +66,12 @@ def past_and_present(tables: Tables, period: str) -> Answer:
             for base in bases
             for words, term in (("same day's return", "same_day"), ("prior month's return", "prior"))
         ),
-        *(partial(slope, base, given, f"{HEADLINE}_lagged_std", "prior_minus_same", None) for base in bases),
-        note="Slopes on Binance funding, in points of annual funding per percent of return.",
+        shown=[
+            partial(slope, base, f"{contrast}, {given}", f"{HEADLINE}_lagged_std", "prior_minus_same", None)
+            for base in bases
+        ],
+        note="Slopes of Binance funding are in points of annual funding per percent of return; standardised, "
+        "in standard deviations of funding per standard deviation of return.",
     )
 
 
@@ -99,9 +103,9 @@ def past_beats_present(tables: Tables, period: str) -> Answer:
 
     return gather(
         *(partial(beyond_null, base) for base in ("BTC", "ETH")),
-        *(partial(horizon, days) for days in HORIZONS),
-        note="Binance, effects of one standard deviation. Slow funding alone lets the past look stronger: "
-        "an anomaly is what goes beyond simulated funding that answers the same day's return only.",
+        shown=[partial(horizon, days) for days in HORIZONS],
+        note="Effects of one standard deviation on Binance funding. Slow funding alone lets the past look "
+        "stronger: an anomaly is what goes beyond simulated funding that answers the same day's return only.",
     )
 
 
@@ -174,12 +178,22 @@ def three_days(tables: Tables, period: str) -> Answer:
         return _lead_lag(tables, label, "1", ("bitmex", "ETHUSD"), kind, 0, period, expected)
 
     return gather(
-        lambda: link("correlation with the past return", "past3d", POSITIVE),
-        lambda: link("past less contemporaneous", "past3d_minus_contemporaneous", POSITIVE),
-        lambda: link("past less future", "past3d_minus_future3d", POSITIVE),
-        lambda: link("with the contemporaneous return", "contemporaneous"),
-        lambda: link("with the future return", "future3d"),
-        note="BitMEX ETHUSD; correlations of each announced rate.",
+        lambda: link("correlation with the return of the past 3 days", "past3d", POSITIVE),
+        lambda: link(
+            "that correlation less the one with the contemporaneous return",
+            "past3d_minus_contemporaneous",
+            POSITIVE,
+        ),
+        lambda: link(
+            "that correlation less the one with the return of the next 3 days",
+            "past3d_minus_future3d",
+            POSITIVE,
+        ),
+        shown=(
+            lambda: link("correlation with the contemporaneous return", "contemporaneous"),
+            lambda: link("correlation with the future return", "future3d"),
+        ),
+        note="Correlations are of each rate that BitMEX announced for ETHUSD.",
     )
 
 
@@ -196,8 +210,10 @@ def futures_placebo(tables: Tables, period: str) -> Answer:
     calendar = "h30_settle-calendar"
     return gather(
         lambda: slope("CME BTC, slope on the prior month's return", "cme", calendar, NEGATIVE),
-        lambda: slope("the same with rates times 12", "cme", f"{calendar}_x12"),
-        lambda: slope("Binance BTC, the same slope", "binance", HEADLINE),
+        shown=(
+            lambda: slope("CME BTC, slope with rates by times 12", "cme", f"{calendar}_x12"),
+            lambda: slope("Binance BTC, slope on the prior month's return", "binance", HEADLINE),
+        ),
         note="CME's BTC futures stand for traditional futures: the same coin on a regulated exchange.",
     )
 
@@ -223,7 +239,7 @@ def daily_volatility(tables: Tables, period: str) -> Answer:
         )
         return replace(part, window_start=utc(monthly["first"].to_numpy(dtype="datetime64[us]")[0]))
 
-    return gather(lambda: volatility("ETH", value(0.040)), lambda: volatility("BTC", None))
+    return gather(lambda: volatility("ETH", value(0.040)), shown=(lambda: volatility("BTC", None),))
 
 
 CLAIMS = (

@@ -22,14 +22,14 @@ from perp_pipeline.research.claims.reading import gather, row_part, rows
 from perp_pipeline.research.words import venue_words
 
 SOURCES = {
-    "gmx_arbitrum": "open interest of GMX by side, which only a gateway has",
-    "gmx_avalanche": "open interest of GMX by side, which only a gateway has",
-    "dydx": "daily volume and locked value of dYdX a year around the end of its rewards; a declared archive "
-    "can fill them (see archives.toml)",
-    "perp_fi": "funding of perp.fi in 2021, whose first version is closed; a declared archive can fill it "
-    "(see archives.toml)",
+    "gmx_arbitrum": "open interest of GMX by side",
+    "gmx_avalanche": "open interest of GMX by side",
+    "dydx": "daily volume and locked value of dYdX in the years before and after the end of its rewards; a "
+    "declared archive can fill them, see archives.toml",
+    "perp_fi": "funding of perp.fi in 2021, whose first version is closed; a declared archive can fill it, "
+    "see archives.toml",
     "synthetix": "prices of Synthetix's perpetuals beside spot, whose subgraph needs a key; a declared "
-    "archive can fill them (see archives.toml)",
+    "archive can fill them, see archives.toml",
 }
 """What is missing where a venue has no row."""
 
@@ -38,8 +38,8 @@ _LABELS = {
     "lp_share_long": "share of the liquidity providers' side that is long",
     "volume_change": "volume, the year after rewards over the year before",
     "locked_value_change": "locked value, the year after rewards over the year before",
-    "price_gap_sd": "sd of price over spot",
-    "premium_sd": "sd of a window's average premium",
+    "price_gap_sd": "standard deviation of price over spot",
+    "premium_sd": "standard deviation of a window's average premium",
 }
 
 
@@ -142,7 +142,7 @@ def premium_without_mechanism(tables: Tables, period: str) -> Answer:
         reach = max((part.ci_high - part.estimate) / part.se for part in (without, other)) * se
         return replace(
             without,
-            label=f"sd of price over spot on Synthetix {base} less Binance's",
+            label=f"standard deviation of price over spot on Synthetix {base} less Binance's",
             estimate=estimate,
             se=se,
             ci_low=estimate - reach,
@@ -156,7 +156,7 @@ def premium_without_mechanism(tables: Tables, period: str) -> Answer:
     ]
     return gather(
         *(partial(less, base) for base in ("ETH", "BTC")),
-        *(partial(of, venue, quantity, base) for base in ("ETH", "BTC") for venue, quantity in shown),
+        shown=[partial(of, venue, quantity, base) for base in ("ETH", "BTC") for venue, quantity in shown],
     )
 
 
@@ -167,28 +167,30 @@ def insiders_only(tables: Tables, period: str) -> Answer:
     with the prior month's return as funding does. No-arbitrage quanto: ETHUSD funding net of covariance.
     """
     return gather(
-        lambda: row_part(
-            tables,
-            "out_regressions",
-            "leverage demand: slope of CME rates on the prior month",
-            "1",
-            venue="cme",
-            base="BTC",
-            spec="h30_settle-calendar",
-            term="prior",
-            period=period,
+        shown=(
+            lambda: row_part(
+                tables,
+                "out_regressions",
+                "leverage demand: slope of CME rates on the prior month",
+                "1",
+                venue="cme",
+                base="BTC",
+                spec="h30_settle-calendar",
+                term="prior",
+                period=period,
+            ),
+            lambda: row_part(
+                tables,
+                "out_quanto",
+                "no-arbitrage quanto: ETHUSD funding net of covariance",
+                "fraction a year",
+                symbol="ETHUSD",
+                frequency="8h",
+                quantity="net_funding",
+                period=period,
+            ),
+            lambda: _default_share(tables, period),
         ),
-        lambda: row_part(
-            tables,
-            "out_quanto",
-            "no-arbitrage quanto: ETHUSD funding net of covariance",
-            "fraction a year",
-            symbol="ETHUSD",
-            frequency="8h",
-            quantity="net_funding",
-            period=period,
-        ),
-        lambda: _default_share(tables, period),
         note="Not testable as put: no number could contradict it.",
     )
 

@@ -83,7 +83,7 @@ def terminal_spread(tables: Tables, period: str) -> Answer:
         def read(words: str, name: str) -> Part:
             return row(words, base, f"terminal_spread_{name}", _SPREAD, expected)
 
-        variants, _ = attempt(lambda: read("spreads averaged over the night", by_night))
+        variants, _ = attempt(lambda: read("by spreads averaged over the night", by_night))
         return replace(read(label, spread), variants=tuple(variants))
 
     future = "future less spot when the averaging begins"
@@ -94,12 +94,16 @@ def terminal_spread(tables: Tables, period: str) -> Answer:
         lambda: judged(f"ETH {future}", "ETH", "delivery", "delivery_night", value(0.0)),
         lambda: judged(f"BTC, {further}", "BTC", *names, POSITIVE),
         lambda: judged(f"ETH, {further}", "ETH", *names, POSITIVE),
-        lambda: row("BTC future's distance from spot", "BTC", "terminal_spread_delivery_abs", _SPREAD),
-        lambda: row("BTC perp's distance from spot", "BTC", "terminal_spread_perp_abs", _SPREAD),
-        lambda: row("the same at any time", "BTC", "terminal_spread_perp_any_abs", _SPREAD),
-        lambda: row("last trade of the BTC future less spot", "BTC", "terminal_spread_last_trade", _SPREAD),
-        lambda: row("lock-in of BTC futures", "BTC", "lock_in", "fraction a year"),
-        lambda: row("lock-in less what the perp cost", "BTC", "lock_in_less_realised", "fraction a year"),
+        shown=(
+            lambda: row("BTC future's distance from spot", "BTC", "terminal_spread_delivery_abs", _SPREAD),
+            lambda: row("BTC perp's distance from spot", "BTC", "terminal_spread_perp_abs", _SPREAD),
+            lambda: row("BTC perp's at any time", "BTC", "terminal_spread_perp_any_abs", _SPREAD),
+            lambda: row(
+                "last trade of the BTC future less spot", "BTC", "terminal_spread_last_trade", _SPREAD
+            ),
+            lambda: row("lock-in of BTC futures", "BTC", "lock_in", "fraction a year"),
+            lambda: row("lock-in less what the perp cost", "BTC", "lock_in_less_realised", "fraction a year"),
+        ),
         note="Delivery is at the average of the last hour, which hourly prices do not show; it moves the "
         "last trade away from the last spot price.",
     )
