@@ -172,7 +172,8 @@ def hac_influence(
         influence: its influence of each observation, in time order, mean zero, so that the estimate's
             error is about the mean of ``influence``.
         lags: Bartlett lags; :func:`hac_lags` of the sample by default.
-        weights: (n,) weights of the observations where they are very unequal (:func:`weighted_critical`).
+        weights: (n,) weights of the observations where they are very unequal (:func:`weighted_critical`);
+            ``influence`` itself where also the size of what is averaged comes and goes.
     """
     n = len(influence)
     if n < 8:

@@ -7,6 +7,7 @@ import pytest
 from research_frames import ar1
 
 from perp_pipeline.research.buckets import bucket_mean, decile_means
+from perp_pipeline.research.statistics import fixed_b_critical
 
 
 def test_influence_of_a_decile_is_what_leaving_a_row_out_changes() -> None:
@@ -31,11 +32,42 @@ def resampled(y: np.ndarray, z: np.ndarray, rng: np.random.Generator) -> dict:
     return decile_means(y[rows], z[rows] + 1e-9 * rng.normal(size=len(y)))
 
 
-def test_influences_have_mean_zero_and_weights_mean_one() -> None:
+def test_influences_have_mean_zero() -> None:
     rng = np.random.default_rng(1)
     for mean in decile_means(ar1(500, 0.9, rng), ar1(500, 0.9, rng)).values():
         assert abs(mean.influence.mean()) < 1e-12
-        assert mean.weights.mean() == pytest.approx(1.0)
+
+
+def test_the_interval_counts_visits_by_what_they_add_and_is_longer_on_the_skewed_side() -> None:
+    rng = np.random.default_rng(5)
+    inside = np.arange(900) % 90 < 30
+    calm = 0.1 * rng.normal(size=900)
+    wild = calm - np.where((np.arange(900) >= 450) & (np.arange(900) < 480), 3.0, 0.0)
+    even, few = bucket_mean(calm, inside).estimate(30), bucket_mean(wild, inside).estimate(30)
+    plain = fixed_b_critical(30, 900)
+    assert (even.ci_high - even.ci_low) / even.se < (few.ci_high - few.ci_low) / few.se
+    assert (few.ci_high - few.estimate) / few.se > 1.5 * plain
+    # One visit far below the others: the mean may be further down still, rather than further up.
+    assert few.estimate - few.ci_low > 1.3 * (few.ci_high - few.estimate)
+    assert few.ci_low < few.estimate < few.ci_high
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("sign", [-1.0, 1.0])
+def test_skewed_rates_of_a_bucket_are_covered(sign: float) -> None:
+    """Rates that are flat for weeks and then move, in buckets that come and go: 92 of 100 and more."""
+    truth = bucket_mean(*skewed(400_000, sign, np.random.default_rng(0))).value
+    held = 0
+    for seed in range(300):
+        found = bucket_mean(*skewed(1096, sign, np.random.default_rng(seed + 1))).estimate(44)
+        held += found.ci_low <= truth <= found.ci_high
+    assert held >= 276, held
+
+
+def skewed(n: int, sign: float, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    state = ar1(n, 0.9, rng) * (1 - 0.9**2) ** 0.5
+    rate = sign * np.maximum(state + 0.3 * rng.normal(size=n) - 0.5, 0.0)
+    return rate, state > 1.0
 
 
 def test_an_edge_inside_equal_values_does_not_move() -> None:
