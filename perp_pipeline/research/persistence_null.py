@@ -24,7 +24,7 @@ import numpy as np
 import pandas as pd
 
 from perp_pipeline.research.series import utc
-from perp_pipeline.research.statistics import Array, critical_of, hac_lags, ols_hac
+from perp_pipeline.research.statistics import Array, block_sums, hac_lags, ols_hac, weighted_critical
 
 NULL_PERIODS = ("all", "2019-09..2022-06")
 _CHUNK = 100
@@ -108,6 +108,8 @@ def simulate_funding(
 def standardised_effects(funding: Array, same: Array, prior: Array, lags: int) -> tuple[Array, Array]:
     """Standardised effects and HAC t statistics of many funding series on the same returns.
 
+    The test is that of the regression's rows (:mod:`perp_pipeline.research.standardised`).
+
     Args:
         funding: (simulations, n).
         same, prior: (n,) regressors.
@@ -119,28 +121,39 @@ def standardised_effects(funding: Array, same: Array, prior: Array, lags: int) -
     n = funding.shape[1]
     design = np.column_stack([np.ones(n), same, prior])
     bread = np.linalg.inv(design.T @ design)
-    contrast = np.array([[0.0, same.std(), 0.0], [0.0, 0.0, prior.std()], [0.0, -same.std(), prior.std()]])
-    to_effects = contrast @ bread
+    to_effects = _CONTRASTS @ (np.array([[0.0, same.std(), 0.0], [0.0, 0.0, prior.std()]]) @ bread)
     weights = design @ to_effects.T
-    critical = np.array([critical_of(column, lags) for column in weights.T])
-    effects, variances = [], []
+    squares = ((design[:, 1:] - design[:, 1:].mean(axis=0)) / design[:, 1:].std(axis=0)).T ** 2 / (2 * n)
+    rows = block_sums(np.ones(n), lags)
+    effects, statistics = [], []
     for start in range(0, len(funding), _CHUNK):
         part = funding[start : start + _CHUNK]
         part = part / part.std(axis=1, keepdims=True)
         moments = part @ design
         residual = part - moments @ bread @ design.T
-        effects.append(moments @ to_effects.T)
-        # Bartlett sums as in statistics.bartlett_covariance, for each contrast of the scores.
+        effect = moments @ to_effects.T
+        own_square = (part - part.mean(axis=1, keepdims=True)) ** 2 / (2 * n)
+        # Bartlett sums as in statistics.bartlett_covariance, for each contrast of the influences.
         found = np.empty((len(part), 3))
         for place in range(3):
+            influence = residual * weights[:, place]
+            influence += (effect[:, :2] * _CONTRASTS[place]) @ squares
+            influence -= effect[:, [place]] * own_square
             total = np.zeros((len(part), n + 2 * lags + 2))
-            np.cumsum(residual * weights[:, place], axis=1, out=total[:, lags + 1 : lags + 1 + n])
+            np.cumsum(influence, axis=1, out=total[:, lags + 1 : lags + 1 + n])
             total[:, lags + 1 + n :] = total[:, [lags + n]]
             windows = total[:, lags + 1 :] - total[:, : -lags - 1]
-            found[:, place] = np.einsum("ij,ij->i", windows, windows) / (lags + 1)
-        variances.append(found)
-    values = np.concatenate(effects)
-    return values, values / np.sqrt(np.concatenate(variances)) / critical
+            error = np.sqrt(np.einsum("ij,ij->i", windows, windows) / (lags + 1))
+            added = block_sums((influence**2).T, lags).T
+            critical = [weighted_critical(one, rows, lags) for one in added]
+            found[:, place] = effect[:, place] / error / critical
+        effects.append(effect)
+        statistics.append(found)
+    return np.concatenate(effects), np.concatenate(statistics)
+
+
+_CONTRASTS = np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, 1.0]])
+"""Same day, prior, prior minus same, from the effects of the two returns."""
 
 
 def null_rows(

@@ -10,11 +10,12 @@ Covariances are Newey-West; :mod:`perp_pipeline.research.statistics` has the ban
 - the day a rate belongs to: ``accrual`` (when it accrued), ``calendar`` (when it was paid), ``announced``
   (when it became known), or for CME ``settle-<method>`` (implied rate and spot at the settlement);
 - ``lagged`` if f(d-1) is a regressor;
-- ``std`` if all series are divided by their standard deviations: effects of one standard deviation;
+- ``std`` for effects of one standard deviation, in standard deviations, which are estimated too
+  (:mod:`perp_pipeline.research.standardised`);
 - ``lags120`` if the bandwidth is not the default.
 
-Standardised rows rescale the coefficients and covariance of the same fit. The term ``prior_minus_same`` is
-b2 - b1 of the standardised fit; its t squared is the Wald statistic of "prior stronger than same day".
+The term ``prior_minus_same`` is b2 - b1 of the standardised effects; its t squared is the Wald statistic of
+"prior stronger than same day".
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ from perp_pipeline.research.daily import (
 )
 from perp_pipeline.research.persistence_null import NULL_PERIODS, null_rows
 from perp_pipeline.research.series import CME_BASES, utc
+from perp_pipeline.research.standardised import standardised
 from perp_pipeline.research.statistics import Array, Estimate, OlsFit, ols_hac, p_of
 
 HORIZONS = (1, 3, 7, 30, 90)
@@ -221,8 +223,7 @@ def _family(
         if good.sum() < MIN_DAYS:
             continue
         table = table[good]
-        spread = table.std(axis=0)
-        if not spread.all():
+        if not table.std(axis=0).all():
             continue
         days = all_days[good]
         row = about | {"window_start": utc(days[0]), "window_end": utc(days[-1])}
@@ -231,11 +232,11 @@ def _family(
         others = [lags for lags in OTHER_LAGS if lags <= len(table) // 3] if headline else []
         fits = ols_hac(table[:, 0], dict(zip(names, table[:, 1:].T, strict=True)), more_lags=others)
         spec = f"h{horizon}_{alignment}" + ("_lagged" if lagged else "")
-        scale = np.concatenate([[0.0], spread[1:] / spread[0]])
-        for place, fit in enumerate(fits):
+        effects = standardised(fits, table[:, 0], table[:, 1:])
+        for place, (fit, effect) in enumerate(zip(fits, effects, strict=True)):
             suffix = f"_lags{fit.lags}" if place else ""
             yield from (row | part for part in _terms(fit, spec + suffix, False))
-            yield from (row | part for part in _terms(fit.scaled(scale), f"{spec}_std{suffix}", True))
+            yield from (row | part for part in _terms(effect, f"{spec}_std{suffix}", True))
 
 
 def _terms(fit: OlsFit, spec: str, standardised: bool) -> Iterator[dict[str, Any]]:

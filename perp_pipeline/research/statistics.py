@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -108,15 +108,15 @@ def weighted_critical(block_weights: Array, block_rows: Array, lags: int) -> flo
 
 def critical_of(weights: Array, lags: int) -> float:
     """:func:`weighted_critical` from the weight of each row."""
-    return weighted_critical(_blocks(weights**2, lags), _blocks(np.ones(len(weights)), lags), lags)
+    return weighted_critical(block_sums(weights**2, lags), block_sums(np.ones(len(weights)), lags), lags)
 
 
 _LARGEST_B = 0.95
 """All the weight in one block: there is nothing to tell the error from, and the interval is very wide."""
 
 
-def _blocks(values: Array, lags: int) -> Array:
-    """Sums of rows (any further axes) over successive blocks of ``lags`` + 1 rows."""
+def block_sums(values: Array, lags: int) -> Array:
+    """Sums of rows (any further axes) over successive blocks of ``lags`` + 1 rows, the last shorter."""
     return np.asarray(np.add.reduceat(values, np.arange(0, len(values), lags + 1), axis=0))
 
 
@@ -296,7 +296,7 @@ class OlsFit:
         r2: share of variance explained.
         n, lags: observations and Bartlett lags.
         loadings: (blocks, k, k) sums, over blocks of ``lags`` + 1 rows, of the products of the rows' weights
-            in the coefficients.
+            in the coefficients (of their influences where the effects are standardised).
     """
 
     names: tuple[str, ...]
@@ -316,13 +316,6 @@ class OlsFit:
         rows[-1] = self.n - rows[:-1].sum()
         reach = weighted_critical(self.loadings @ w @ w, rows, self.lags) * se
         return Estimate(value, se, value - reach, value + reach, self.n, self.lags)
-
-    def scaled(self, scale: Array) -> OlsFit:
-        """The fit with each coefficient multiplied by ``scale`` (k,): units or standardised effects."""
-        square = np.outer(scale, scale)
-        return replace(
-            self, params=self.params * scale, cov=self.cov * square, loadings=self.loadings * square
-        )
 
 
 def ols_hac(
@@ -370,7 +363,7 @@ def ols_hac(
             r2=float(result.rsquared),
             n=n,
             lags=used,
-            loadings=_blocks(products, used),
+            loadings=block_sums(products, used),
         )
         for used in (first, *more_lags)
     ]

@@ -2,7 +2,8 @@
 
 Run ``python tests/golden/generate_estimators.py`` after a change of the cases. Nothing here comes from the
 library: normal equations by numpy.linalg, Newey-West sums term by term, forecasts by refitting at each step
-with numpy.polyfit, correlations by numpy.corrcoef and the delta method.
+with numpy.polyfit, correlations by numpy.corrcoef and the delta method, standardised effects and their
+influences by fitting again with the weight of one day changed a little.
 """
 
 from __future__ import annotations
@@ -47,29 +48,54 @@ def newey_west(scores: np.ndarray, lags: int) -> np.ndarray:
     return total
 
 
+def effects(table: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Least-squares effects of the other columns on the first, all standardised, rows weighted."""
+    z = table - np.average(table, axis=0, weights=weights)
+    z = z / np.sqrt(np.average(z**2, axis=0, weights=weights))
+    root = np.sqrt(weights)[:, None]
+    return np.linalg.lstsq(root * z[:, 1:], root[:, 0] * z[:, 0], rcond=None)[0]
+
+
+def effect_scores(table: np.ndarray, step: float = 1e-4) -> np.ndarray:
+    """Influence of each day on the effects: what they change by as the day gains weight, by differences."""
+    n = len(table)
+    scores = []
+    for day in range(n):
+        ends = []
+        for change in (step, -step):
+            weights = np.ones(n)
+            weights[day] += change
+            ends.append(effects(table, weights))
+        scores.append((ends[0] - ends[1]) / (2 * step) * n)
+    return np.array(scores)
+
+
+def standardised(table: np.ndarray, contrast: list[float]) -> dict[str, object]:
+    """Effects, their errors with those of the standard deviations, and a contrast of them."""
+    n = len(table)
+    found = effects(table, np.ones(n))
+    cov = newey_west(effect_scores(table), LAGS) / n**2
+    return {
+        "params": found.tolist(),
+        "se": np.sqrt(np.diag(cov)).tolist(),
+        "difference": float(contrast @ found),
+        "difference_se": float(np.sqrt(contrast @ cov @ contrast)),
+    }
+
+
 def regression() -> dict[str, object]:
     """f on the same day's and the prior month's return, lagged f; raw and standardised, and the contrast."""
     price = prices(DAYS + HORIZON + 1, 7, 0.1)
     at = np.arange(HORIZON, HORIZON + DAYS)
     same, prior = price[at + 1] / price[at] - 1, price[at] / price[at - HORIZON] - 1
     funding = 0.1 + 0.5 * same + 0.3 * prior + 0.05 * persistent(DAYS, 0.8, 8)
-    out: dict[str, object] = {}
-    for name in ("raw", "standardised"):
-        columns = [funding[1:], same[1:], prior[1:], funding[:-1]]
-        if name == "standardised":
-            columns = [(c - c.mean()) / c.std() for c in columns]
-        design = np.column_stack([np.ones(DAYS - 1), *columns[1:]])
-        bread = np.linalg.inv(design.T @ design)
-        beta = bread @ design.T @ columns[0]
-        cov = bread @ newey_west(design * (columns[0] - design @ beta)[:, None], LAGS) @ bread
-        contrast = np.array([0.0, -1.0, 1.0, 0.0])
-        out[name] = {
-            "params": beta.tolist(),
-            "se": np.sqrt(np.diag(cov)).tolist(),
-            "difference": float(contrast @ beta),
-            "difference_se": float(np.sqrt(contrast @ cov @ contrast)),
-        }
-    return out
+    columns = np.column_stack([funding[1:], same[1:], prior[1:], funding[:-1]])
+    design = np.column_stack([np.ones(DAYS - 1), columns[:, 1:]])
+    bread = np.linalg.inv(design.T @ design)
+    beta = bread @ design.T @ columns[:, 0]
+    cov = bread @ newey_west(design * (columns[:, 0] - design @ beta)[:, None], LAGS) @ bread
+    raw = {"params": beta.tolist(), "se": np.sqrt(np.diag(cov)).tolist()}
+    return {"raw": raw, "standardised": standardised(columns, [-1.0, 1.0, 0.0])}
 
 
 def correlation() -> dict[str, float]:

@@ -12,7 +12,7 @@ import json
 from pathlib import Path
 
 import numpy as np
-from generate_estimators import newey_west, persistent, prices
+from generate_estimators import effect_scores, newey_west, persistent, prices
 
 DAYS, LAGS, HORIZON, BEFORE = 600, 44, 7, 400
 
@@ -141,19 +141,16 @@ def spread() -> dict[str, float]:
 
 
 def null_effects() -> dict[str, list[float]]:
-    """Standardised effects on the same and the prior return, their contrast, and t, by statsmodels."""
+    """Standardised effects on the same and the prior return and their contrast, by statsmodels; their t."""
     import statsmodels.api as sm
 
-    funding, same, prior = persistent(400, 0.95, 30), persistent(400, 0.0, 31), persistent(400, 0.9, 32)
-    z = [(x - x.mean()) / x.std() for x in (funding, same, prior)]
-    fit = sm.OLS(z[0], sm.add_constant(np.column_stack(z[1:]))).fit(
-        cov_type="HAC", cov_kwds={"maxlags": 40, "use_correction": False}
-    )
-    tests = [fit.t_test(weights) for weights in ([0, 1, 0], [0, 0, 1], [0, -1, 1])]
-    return {
-        "effects": [float(test.effect[0]) for test in tests],
-        "t": [float(np.squeeze(test.tvalue)) for test in tests],
-    }
+    table = np.column_stack([persistent(400, 0.95, 30), persistent(400, 0.0, 31), persistent(400, 0.9, 32)])
+    z = (table - table.mean(axis=0)) / table.std(axis=0)
+    fit = sm.OLS(z[:, 0], sm.add_constant(z[:, 1:])).fit()
+    contrasts = np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, 1.0]])
+    found = contrasts @ fit.params[1:]
+    cov = contrasts @ newey_west(effect_scores(table), 40) @ contrasts.T / 400**2
+    return {"effects": found.tolist(), "t": (found / np.sqrt(np.diag(cov))).tolist()}
 
 
 def critical_values() -> dict[str, float]:

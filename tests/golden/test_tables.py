@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from generate_estimators import persistent
+from generate_estimators import effect_scores, persistent
 from generate_tables import BEFORE, DAYS, LAGS, events, funding_and_prices
 
 from perp_pipeline.research.averages import out_funding_averages
@@ -117,15 +117,14 @@ def test_spread_of_two_venues_and_skewness() -> None:
     assert mean["share_negative"] == golden["share_negative_a"]
 
 
-def test_effects_under_the_null_are_those_of_statsmodels() -> None:
+def test_effects_under_the_null_are_those_of_statsmodels_and_their_t_those_of_refitting() -> None:
     funding, same, prior = persistent(400, 0.95, 30), persistent(400, 0.0, 31), persistent(400, 0.9, 32)
     effects, t = standardised_effects(funding[None], same, prior, 40)
     assert effects[0] == pytest.approx(GOLDEN["null_effects"]["effects"], rel=1e-9)
-    design = np.column_stack([np.ones(400), same, prior])
-    weights = design @ np.linalg.inv(design.T @ design)
-    contrast = weights[:, 2] * prior.std() - weights[:, 1] * same.std()
-    critical = [critical_of(weight, 40) for weight in (weights[:, 1], weights[:, 2], contrast)]
-    assert t[0] * critical == pytest.approx(GOLDEN["null_effects"]["t"], rel=1e-7)
+    scores = effect_scores(np.column_stack([funding, same, prior]))
+    contrasts = (scores[:, 0], scores[:, 1], scores[:, 1] - scores[:, 0])
+    critical = [critical_of(contrast, 40) for contrast in contrasts]
+    assert t[0] * critical == pytest.approx(GOLDEN["null_effects"]["t"], rel=1e-6)
 
 
 @pytest.mark.parametrize("b", sorted(GOLDEN["critical_values"], key=float))

@@ -14,6 +14,7 @@ from perp_pipeline.research.persistence_null import (
     simulate_funding,
     standardised_effects,
 )
+from perp_pipeline.research.standardised import standardised
 from perp_pipeline.research.statistics import ols_hac
 
 
@@ -77,7 +78,7 @@ def test_effects_and_t_are_those_of_the_regression() -> None:
     effects, t = standardised_effects(funding, same, prior, 40)
     for place, f in enumerate(funding):
         fit = ols_hac(f, {"same": same, "prior": prior}, 40)[0]
-        std = fit.scaled(np.array([0.0, same.std(), prior.std()]) / f.std())
+        std = standardised([fit], f, np.column_stack([same, prior]))[0]
         for column, weights in enumerate(([0, 1, 0], [0, 0, 1], [0, -1, 1])):
             by_regression = std.combine(weights)
             assert effects[place, column] == pytest.approx(by_regression.estimate, rel=1e-9)

@@ -18,7 +18,8 @@ from research_frames import (
 from perp_pipeline.contracts.research import OUT_REGRESSIONS
 from perp_pipeline.research.daily import funding_by_day_of, main_symbols
 from perp_pipeline.research.regressions import daily_frame, out_regressions, settle_frame
-from perp_pipeline.research.statistics import Estimate, hac_lags, p_of
+from perp_pipeline.research.standardised import standardised
+from perp_pipeline.research.statistics import Estimate, hac_lags, ols_hac, p_of
 
 
 def market(days: int, seed: int, same: float = 0.5, prior: float = 0.3, phi: float = 0.5) -> dict:
@@ -133,15 +134,17 @@ def test_standardised_rows_are_the_regression_of_standardised_series(
     ]
     table = np.column_stack(series)[1:]
     z = (table - table.mean(axis=0)) / table.std(axis=0)
-    kwargs = {"maxlags": hac_lags(len(z)), "use_correction": False}
-    theirs = sm.OLS(z[:, 0], sm.add_constant(z[:, 1:])).fit(cov_type="HAC", cov_kwds=kwargs)
+    theirs = sm.OLS(z[:, 0], sm.add_constant(z[:, 1:])).fit()
+    fit = ols_hac(table[:, 0], dict(zip(("a", "b", "c"), table[:, 1:].T, strict=True)))[0]
+    own = standardised([fit], table[:, 0], table[:, 1:])[0]
     for place, name in enumerate(["same_day", "prior", "lagged_funding"], start=1):
         row = term(fitted, "h30_accrual_lagged_std", name)
         assert row["estimate"] == pytest.approx(theirs.params[place], rel=1e-8)
-        assert row["se"] == pytest.approx(theirs.bse[place], rel=1e-8)
-    wald = theirs.wald_test([[0, -1, 1, 0]], use_f=False, scalar=True)
+        assert row["se"] == pytest.approx(own.cov[place, place] ** 0.5, rel=1e-8)
+    gap = np.array([0.0, -1.0, 1.0, 0.0])
+    wald = (gap @ own.params) ** 2 / (gap @ own.cov @ gap)
     contrast = term(fitted, "h30_accrual_lagged_std", "prior_minus_same")
-    assert contrast["t"] ** 2 == pytest.approx(float(wald.statistic), rel=1e-8)
+    assert contrast["t"] ** 2 == pytest.approx(wald, rel=1e-8)
     fields = ["estimate", "se", "ci_low", "ci_high", "n", "hac_lags"]
     assert contrast["p"] == pytest.approx(p_of(Estimate(**contrast[fields])))
     assert (contrast["p"] < 0.05) == (contrast["ci_low"] > 0 or contrast["ci_high"] < 0)

@@ -77,9 +77,6 @@ def test_wald_of_a_combination_is_statsmodels_wald() -> None:
         .wald_test([[0, -1, 1]], use_f=False, scalar=True)
     )
     assert (difference.estimate / difference.se) ** 2 == pytest.approx(float(theirs.statistic))
-    scaled = fit.scaled(np.array([1.0, 2.0, 3.0])).combine([0, 1, 0])
-    assert scaled.estimate == pytest.approx(2 * fit.params[1])
-    assert scaled.se == pytest.approx(2 * math.sqrt(fit.cov[1, 1]))
 
 
 def test_ols_refuses_what_it_cannot_answer() -> None:
