@@ -15,7 +15,7 @@ from perp_pipeline import contracts
 from perp_pipeline.lake import Lake
 from perp_pipeline.recompute import claim_tables, claim_tables_over
 from perp_pipeline.report import cells
-from perp_pipeline.report.claim_numbers import number_texts, routes
+from perp_pipeline.report.claim_numbers import decider, number_texts, routes
 from perp_pipeline.settings import Settings
 
 VERDICT_STYLES = {
@@ -148,7 +148,7 @@ def claims_table(claims: pd.DataFrame, width: int) -> Table:
         published = escape(str(row["published"]))
         numbers = [published, estimate, interval] if wide else [_stacked(published, estimate, interval)]
         statement = escape(f"{row['source']}: {row['statement']}")
-        decided = row.get("decided_by") or ""
+        decided = decider(row)
         if decided:
             statement += f"\n[dim]by: {escape(decided)}[/]"
         table.add_row(str(row["claim_id"]), statement, *numbers, _verdict(row["verdict"]))

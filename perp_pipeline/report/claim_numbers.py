@@ -43,6 +43,17 @@ def number_texts(row: Mapping[Any, Any]) -> tuple[str, str]:
     return told, cells.MISSING if count is None else reach(low, high, unit, count).replace("-", MINUS)
 
 
+def decider(row: Mapping[Any, Any]) -> str:
+    """The number that a claim's verdict comes from; empty where that is its own, or where a lake made by an
+    earlier version does not say.
+
+    Args:
+        row: of out_claims.
+    """
+    found = row.get("decided_by")
+    return found if isinstance(found, str) else ""
+
+
 def routes(parts: pd.DataFrame) -> Iterator[dict[str, Any]]:
     """Rows of out_claim_parts in order, with words: a variant's label says by what route.
 

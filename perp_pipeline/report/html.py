@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from perp_pipeline.report import cells
-from perp_pipeline.report.claim_numbers import BADGES, claim_numbers, number_texts
+from perp_pipeline.report.claim_numbers import BADGES, claim_numbers, decider, number_texts
 from perp_pipeline.report.context import ReportContext
 from perp_pipeline.report.exhibit import (
     ESSAYS,
@@ -198,7 +198,7 @@ def _claims(frame: pd.DataFrame | None, context: ReportContext) -> list[dict[str
                 "estimate": estimate,
                 "interval": interval,
                 "exact": row["se"] == 0,
-                "decided_by": row.get("decided_by") or "",
+                "decided_by": decider(row),
                 "n": cells.cell(row["n"]) if row["n"] else cells.MISSING,
                 "window": cells.window(row["window_start"], row["window_end"]),
                 "verdict": row["verdict"],

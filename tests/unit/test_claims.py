@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import cast
 
 import numpy as np
 import pandas as pd
@@ -10,6 +11,9 @@ import pytest
 from funding_frames import ar1, daily, implied, payments
 
 from perp_pipeline.contracts import claim_parts, results
+from perp_pipeline.contracts.model import Contract
+from perp_pipeline.lake import Lake, TableMissing
+from perp_pipeline.recompute import claim_tables_over
 from perp_pipeline.research.averages import out_funding_averages, out_funding_monthly
 from perp_pipeline.research.claims import (
     Verdict,
@@ -30,6 +34,7 @@ from perp_pipeline.research.claims.model import (
 )
 from perp_pipeline.research.claims.reading import mean_part
 from perp_pipeline.research.spreads import out_venue_spreads
+from perp_pipeline.settings import Settings
 
 DAYS = 1025
 
@@ -297,3 +302,46 @@ def test_a_difference_of_shares_is_not_a_share() -> None:
     assert 0.0 <= often.ci_low < 0.25 < often.ci_high <= 1.0
     assert less.ci_low < -0.25 < less.ci_high
     assert all(part.ci_low <= part.estimate <= part.ci_high for part in less.variants)
+
+
+def test_every_number_keeps_to_another_window() -> None:
+    window, first, last = "2020-03..2020-12", "2020-03-01", "2021-01-01"
+    tables = lake(1)
+    core = {name: tables[name] for name in ("core_funding_daily", "core_cme_implied")}
+    paid = tables["core_funding_payments"]
+    tables["out_venue_spreads"] = out_venue_spreads(**core, periods=(window,))
+    tables["out_funding_averages"] = out_funding_averages(
+        **core, core_funding_payments=paid, periods=(window,)
+    )
+    numbers = 0
+    for claim in register():
+        for one in evaluate(claim, tables, window).parts:
+            for number in (one, *one.variants):
+                if number.window_start is not None and number.window_end is not None:
+                    numbers += 1
+                    assert pd.Timestamp(first, tz="UTC") <= number.window_start, (claim.id, number.label)
+                    assert number.window_end < pd.Timestamp(last, tz="UTC"), (claim.id, number.label)
+    assert numbers > 20
+    february = evaluate(find_claim(5), tables, window)
+    assert "Missing: perps less CME in 2021-02, which is not all in 2020-03..2020-12" in february.reason
+
+
+def test_a_window_is_computed_beside_what_the_lake_has() -> None:
+    class Held:
+        """A lake of frames; it has no averages of 2020-03..2020-12."""
+
+        def frame(self, contract: Contract) -> pd.DataFrame:
+            if contract.name not in tables:
+                raise TableMissing(contract.name)
+            return tables[contract.name]
+
+    tables = lake(1)
+    told: list[str] = []
+    names = ("out_venue_spreads", "out_amm_profit_per_volume", "core_funding_daily")
+    held = cast("Lake", Held())
+    found = claim_tables_over(held, names, "2020-03..2020-12", Settings(), told.append)
+    assert told == ["out_venue_spreads", "out_amm_profit_per_volume"]
+    assert found["out_amm_profit_per_volume"].empty
+    periods = found["out_venue_spreads"].groupby("period").size()
+    assert periods["2020-03..2020-12"] == periods["2019-09..2022-06"]
+    assert not found["out_venue_spreads"].duplicated(["symbol_a", "symbol_b", "method_b", "period"]).any()

@@ -73,7 +73,7 @@ def two_years(tables: Tables, period: str) -> Answer:
 
     def sample(label: str) -> Part:
         own, published = SAMPLES[label]
-        require_inside(own, period)
+        require_inside(own, period, f"profit of {POOLS[ETH_USDC_5BP]}")
         days = slice_period(days_of(tables, ETH_USDC_5BP, label[:4]), "day", period)
         days = days[days["day"] <= LAST_DAY]
         if days.empty:

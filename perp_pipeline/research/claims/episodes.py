@@ -75,7 +75,7 @@ def spikes(tables: Tables, period: str) -> Answer:
         return replace(part, period=str(top["month"]))
 
     def perps_less_cme() -> Part:
-        require_inside(february, period)
+        require_inside(february, period, "perps less CME")
         perps = [series_of(tables, *side, february) for side in (BINANCE_BTC, BITMEX_BTC)]
         days, binance, bitmex = common_days(*perps)
         both = RateSeries("perps", "BTC", "BTC", "funding", days, (binance + bitmex) / 2.0)

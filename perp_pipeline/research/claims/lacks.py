@@ -60,8 +60,19 @@ SOURCES: Final[tuple[tuple[str, Mapping[str, str], str], ...]] = (
         {"method": "excess_over_lending"},
         "what lenders of ETH earn (Aave's WETH rate, from DefiLlama)",
     ),
+    (
+        "out_fair_funding",
+        {"method": "fair_usdc_lending"},
+        "days of USDC's lending rates (Compound, Aave)",
+    ),
 )
 """Table, condition on the row asked for, and what is missing: the first entry that fits is said."""
+
+_FAIR: Final = {
+    "excess_over_usdc_lending": "USDC's lending rate",
+    "excess_over_dtb3": "the three-month bill's rate",
+}
+"""Methods of funding over a fair rate, and the fair rate."""
 
 _PREMIUM_INDEX: Final = ("out_premium_precision", "out_funding_audit")
 """Tables that have no row of Binance in a window without its premium index."""
@@ -98,20 +109,21 @@ def no_rows(table: str, where: Mapping[str, Any], period: str = "", *, covered: 
     if table == "out_predictor_race" and "premium" in predictor:
         return f"forecasts by the premium, which need Binance's premium index{_in(period)}"
     method = str(where.get("method", ""))
-    if table == "out_fair_funding" and method.startswith("excess_over_usdc"):
-        return (
-            f"days that have both {venue_words(str(where.get('venue')))} {where.get('base')} funding and "
-            f"USDC's lending rate{_in(period)}"
-        )
+    about = f"{venue_words(str(where.get('venue')))} {where.get('base')}"
+    if table == "out_fair_funding" and method in _FAIR:
+        return f"days that have both {about} funding and {_FAIR[method]}{_in(period)}"
+    if table == "out_fair_funding" and method.startswith(("terminal_spread", "lock_in")):
+        return f"dated futures of {about} that were delivered{_in(period)}"
     if table == "out_venue_spreads":
         sides = (f"{venue_words(str(where[f'venue_{side}']))} {where[f'symbol_{side}']}" for side in "ab")
         return f"days that have both {' and '.join(sides)}{_in(period)}"
     own = " ".join(_said(column, where[column]) for column in (*_PLACES, *_NAMES, "pool") if column in where)
+    own = own.strip()
     rest = [_said(column, wanted) for column, wanted in where.items() if column in _WHAT]
     what = ", ".join(text for text in rest if text)
-    told = f"{f' of {own}' if own.strip() else ''}{f': {what}' if what else ''}"
-    about = TABLES.get(table, key_words(table))
-    return f"{about.removesuffix(' of pools') if 'pool' in where else about}{told}{_in(period)}"
+    told = f"{f' of {own}' if own else ''}{f': {what}' if what else ''}"
+    name = TABLES.get(table, key_words(table))
+    return f"{name.removesuffix(' of pools') if 'pool' in where else name}{told}{_in(period)}"
 
 
 def joined_pools(pools: Sequence[str]) -> str:

@@ -53,15 +53,14 @@ def _quanto(
 ) -> Part:
     """One quantity on 8-hour spot prices, with the same by the other price sources and daily as variants.
 
-    A calendar year is named in the label: it is not the claim's window. Variants may be of other dates: the
-    venue's trades begin with the contract.
+    Variants may be of other dates: the venue's trades begin with the contract.
     """
 
     def read(frequency: str, label: str) -> Part:
         where = {"symbol": SYMBOL, "frequency": frequency, "quantity": quantity, "period": period}
         return row_part(tables, "out_quanto", label, unit, expected, **where)
 
-    head = read(_MAIN, _LABELS[quantity] + (f" in {period}" if period.isdigit() else ""))
+    head = read(_MAIN, _LABELS[quantity])
     others = {name: words for name, words in FREQUENCIES.items() if name != _MAIN}
     variants, _ = attempt(*(partial(read, name, f"on {words}") for name, words in others.items()))
     return replace(head, period=period, variants=tuple(variants))
@@ -133,8 +132,9 @@ def five_years(tables: Tables, period: str) -> Answer:
     """
 
     def year(quantity: str, own: str, published: float) -> Part:
-        require_inside(own, period)
-        return _quanto(tables, quantity, own, value(published))
+        words = f"{_LABELS[quantity]} in {own}"
+        require_inside(own, period, _LABELS[quantity])
+        return replace(_quanto(tables, quantity, own, value(published)), label=words)
 
     return gather(
         lambda: _quanto(tables, "net_funding", period, value(0.10)),

@@ -278,14 +278,14 @@ def lies_inside(own: str, period: str) -> bool:
     return whole.start <= inner.start and inner.end <= whole.end
 
 
-def require_inside(own: str, period: str) -> None:
+def require_inside(own: str, period: str, what: str) -> None:
     """A number about a period of its own, which the text names, is computed only inside the window asked for.
 
     Raises:
         MissingData: some of ``own`` lies outside ``period``.
     """
     if not lies_inside(own, period):
-        raise MissingData(f"{own}, which is not all in {period}")
+        raise MissingData(f"{what} in {own}, which is not all in {period}")
 
 
 def series_of(tables: Tables, venue: str, symbol: str, method: str, period: str) -> RateSeries:

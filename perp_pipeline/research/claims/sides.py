@@ -22,8 +22,8 @@ from perp_pipeline.research.claims.reading import gather, row_part, rows
 from perp_pipeline.research.words import venue_words
 
 SOURCES = {
-    "gmx_arbitrum": "open interest of GMX by side",
-    "gmx_avalanche": "open interest of GMX by side",
+    "gmx_arbitrum": "open interest of GMX Arbitrum by side",
+    "gmx_avalanche": "open interest of GMX Avalanche by side",
     "dydx": "daily volume and locked value of dYdX in the years before and after the end of its rewards; a "
     "declared archive can fill them, see archives.toml",
     "perp_fi": "funding of perp.fi in 2021, whose first version is closed; a declared archive can fill it, "
@@ -53,11 +53,13 @@ def _side(
     expected: Expected | None,
 ) -> Part:
     asset = "" if base == "all" else f" {base}"
+    label = f"{_LABELS[quantity]} on {venue_words(venue)}{asset}"
+    during = "" if period == "all" else f" in {period}"
     try:
         return row_part(
             tables,
             "out_sides",
-            f"{_LABELS[quantity]} on {venue_words(venue)}{asset}",
+            label,
             unit,
             expected,
             venue=venue,
@@ -66,9 +68,7 @@ def _side(
             period=period,
         )
     except MissingData as lack:
-        if venue not in SOURCES:
-            raise
-        raise MissingData(SOURCES[venue]) from lack
+        raise MissingData(SOURCES.get(venue, f"{label}{during}")) from lack
 
 
 def gmx_traders(tables: Tables, period: str) -> Answer:
