@@ -24,7 +24,7 @@ import numpy as np
 import pandas as pd
 
 from perp_pipeline.research.series import utc
-from perp_pipeline.research.statistics import Array, block_sums, hac_lags, ols_hac, weighted_critical
+from perp_pipeline.research.statistics import Array, hac_lags, ols_hac, weighted_critical
 
 NULL_PERIODS = ("all", "2019-09..2022-06")
 _CHUNK = 100
@@ -119,12 +119,13 @@ def standardised_effects(funding: Array, same: Array, prior: Array, lags: int) -
         by their critical value at 5 %.
     """
     n = funding.shape[1]
+    width = lags + 1
+    blocks = -(-n // width)
     design = np.column_stack([np.ones(n), same, prior])
     bread = np.linalg.inv(design.T @ design)
-    to_effects = _CONTRASTS @ (np.array([[0.0, same.std(), 0.0], [0.0, 0.0, prior.std()]]) @ bread)
+    to_effects = np.array([[0.0, same.std(), 0.0], [0.0, 0.0, prior.std()]]) @ bread
     weights = design @ to_effects.T
     squares = ((design[:, 1:] - design[:, 1:].mean(axis=0)) / design[:, 1:].std(axis=0)).T ** 2 / (2 * n)
-    rows = block_sums(np.ones(n), lags)
     effects, statistics = [], []
     for start in range(0, len(funding), _CHUNK):
         part = funding[start : start + _CHUNK]
@@ -133,27 +134,35 @@ def standardised_effects(funding: Array, same: Array, prior: Array, lags: int) -
         residual = part - moments @ bread @ design.T
         effect = moments @ to_effects.T
         own_square = (part - part.mean(axis=1, keepdims=True)) ** 2 / (2 * n)
-        # Bartlett sums as in statistics.bartlett_covariance, for each contrast of the influences.
-        found = np.empty((len(part), 3))
-        for place in range(3):
-            influence = residual * weights[:, place]
-            influence += (effect[:, :2] * _CONTRASTS[place]) @ squares
-            influence -= effect[:, [place]] * own_square
-            total = np.zeros((len(part), n + 2 * lags + 2))
-            np.cumsum(influence, axis=1, out=total[:, lags + 1 : lags + 1 + n])
-            total[:, lags + 1 + n :] = total[:, [lags + n]]
-            windows = total[:, lags + 1 :] - total[:, : -lags - 1]
-            error = np.sqrt(np.einsum("ij,ij->i", windows, windows) / (lags + 1))
-            added = block_sums((influence**2).T, lags).T
-            critical = [weighted_critical(one, rows, lags) for one in added]
-            found[:, place] = effect[:, place] / error / critical
-        effects.append(effect)
-        statistics.append(found)
+        windows, parts = [], []
+        for place in range(2):
+            influence = np.zeros((len(part), blocks * width))
+            influence[:, :n] = residual * weights[:, place]
+            influence[:, :n] += effect[:, [place]] * (squares[place] - own_square)
+            # Bartlett sums as in statistics.bartlett_covariance.
+            total = np.zeros((len(part), n + 2 * width))
+            np.cumsum(influence[:, :n], axis=1, out=total[:, width : width + n])
+            total[:, width + n :] = total[:, [lags + n]]
+            windows.append(total[:, width:] - total[:, :-width])
+            parts.append(influence.reshape(len(part), blocks, width))
+        variances = _with_difference([np.einsum("it,it->i", *pair) / width for pair in _pairs(windows)])
+        added = _with_difference([np.einsum("ibw,ibw->ib", *pair) for pair in _pairs(parts)])
+        every = np.column_stack([effect, effect[:, 1] - effect[:, 0]])
+        critical = [[weighted_critical(one, n, lags) for one in series] for series in added]
+        effects.append(every)
+        statistics.append(every / np.sqrt(np.stack(variances, axis=1)) / np.array(critical).T)
     return np.concatenate(effects), np.concatenate(statistics)
 
 
-_CONTRASTS = np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, 1.0]])
-"""Same day, prior, prior minus same, from the effects of the two returns."""
+def _pairs(both: list[Array]) -> list[tuple[Array, Array]]:
+    same, prior = both
+    return [(same, same), (prior, prior), (same, prior)]
+
+
+def _with_difference(products: list[Array]) -> list[Array]:
+    """Products of same with same, prior with prior and their difference with itself, from :func:`_pairs`."""
+    same, prior, mixed = products
+    return [same, prior, same + prior - 2.0 * mixed]
 
 
 def null_rows(

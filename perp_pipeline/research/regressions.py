@@ -232,7 +232,7 @@ def _family(
         others = [lags for lags in OTHER_LAGS if lags <= len(table) // 3] if headline else []
         fits = ols_hac(table[:, 0], dict(zip(names, table[:, 1:].T, strict=True)), more_lags=others)
         spec = f"h{horizon}_{alignment}" + ("_lagged" if lagged else "")
-        effects = standardised(fits, table[:, 0], table[:, 1:])
+        effects = standardised(fits, table)
         for place, (fit, effect) in enumerate(zip(fits, effects, strict=True)):
             suffix = f"_lags{fit.lags}" if place else ""
             yield from (row | part for part in _terms(fit, spec + suffix, False))

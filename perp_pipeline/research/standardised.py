@@ -16,49 +16,47 @@ from dataclasses import replace
 
 import numpy as np
 
-from perp_pipeline.research.statistics import Array, OlsFit, bartlett_covariance, block_sums
+from perp_pipeline.research.statistics import Array, OlsFit, bartlett_covariance, block_products
 
 
-def standardised(fits: Sequence[OlsFit], y: Array, regressors: Array) -> list[OlsFit]:
+def standardised(fits: Sequence[OlsFit], table: Array) -> list[OlsFit]:
     """The fits in standard deviations (divisor n) of each series; the constant is zero, without error.
 
     Args:
-        fits: of the same regression at several bandwidths.
-        y: (n,) in time order, as fitted.
-        regressors: (n, k), in the order of the fits, without the constant; none constant.
+        fits: of one regression at several bandwidths.
+        table: (n, 1 + k) in time order: what was explained, and the regressors in the order of the fits. None
+            of them constant.
     """
-    params = fits[0].params
-    spread = regressors.std(axis=0)
-    scale = np.concatenate([[0.0], spread]) / y.std()
-    influence = effect_influence(params, y, regressors)
-    products = influence[:, :, None] * influence[:, None, :]
+    effects, influence = effect_influence(fits[0].params[1:], table)
     return [
         replace(
             fit,
-            params=params * scale,
+            params=effects,
             cov=bartlett_covariance(influence, fit.lags) / fit.n,
-            loadings=block_sums(products, fit.lags),
+            loadings=block_products(influence, fit.lags),
         )
         for fit in fits
     ]
 
 
-def effect_influence(params: Array, y: Array, regressors: Array) -> Array:
-    """Influence (n, 1 + k) of each row on the standardised effects; that on the constant is zero.
+def effect_influence(slopes: Array, table: Array) -> tuple[Array, Array]:
+    """Standardised effects (1 + k,) and the influence (n, 1 + k) of each row on them; zero for the constant.
 
     Args:
-        params: (1 + k,) least-squares coefficients, the constant first.
-        y: (n,).
-        regressors: (n, k).
+        slopes: (k,) least-squares slopes.
+        table: (n, 1 + k), what was explained before the regressors.
     """
-    n = len(y)
-    spread, level = regressors.std(axis=0), float(y.std())
-    away = regressors - regressors.mean(axis=0)
+    n = len(table)
+    away = table - table.mean(axis=0)
     moments = away.T @ away / n
-    residual = y - params[0] - regressors @ params[1:]
-    on_slopes = residual[:, None] * np.linalg.solve(moments, away.T).T
-    scale = spread / level
-    squares = (away / spread) ** 2 - ((y - y.mean()) / level)[:, None] ** 2
-    influence = np.zeros((n, len(params)))
-    influence[:, 1:] = on_slopes * scale + params[1:] * scale * squares / 2.0
-    return influence
+    spread = np.sqrt(np.diag(moments))
+    z = away / spread
+    effects = slopes * spread[1:] / spread[0]
+    # In standard deviations the slope's influence is the residual times the regressors, over their moments.
+    residual = z[:, 0] - z[:, 1:] @ effects
+    correlation = moments[1:, 1:] / np.outer(spread[1:], spread[1:])
+    squares = z * z
+    influence = np.zeros_like(table)
+    influence[:, 1:] = (residual[:, None] * z[:, 1:]) @ np.linalg.inv(correlation)
+    influence[:, 1:] += (squares[:, 1:] - squares[:, :1]) * (effects / 2.0)
+    return np.concatenate([[0.0], effects]), influence

@@ -81,7 +81,7 @@ def _fixed_b(b: float) -> float:
     return 1.9600 + 2.9694 * b + 0.4160 * b**2 - 0.5324 * b**3
 
 
-def weighted_critical(block_weights: Array, block_rows: Array, lags: int) -> float:
+def weighted_critical(block_weights: Array, n: int, lags: int) -> float:
     """95 % critical value of a Bartlett t statistic of an estimate that rests on few parts of the sample.
 
     A slope rests on the days of large returns, a bucket's mean on the visits to the bucket. What counts as
@@ -93,31 +93,33 @@ def weighted_critical(block_weights: Array, block_rows: Array, lags: int) -> flo
     Args:
         block_weights: sums over successive blocks of ``lags`` + 1 rows (the last may be shorter) of the
             squared weights of the rows in the estimate.
-        block_rows: rows of each block.
+        n: rows.
         lags: Bartlett lags.
     """
-    equal = (lags + 1) / float(block_rows.sum())
+    width = lags + 1
+    equal = width / n
     total = float(block_weights.sum())
     if equal >= 1.0 or total <= 0.0:
         return _fixed_b(min(1.0, equal))
-    least = float((block_rows**2).sum()) / float(block_rows.sum()) ** 2
-    found = float((block_weights**2).sum()) / total**2
+    full, rest = divmod(n, width)
+    least = (full * width**2 + rest**2) / n**2
+    found = float(block_weights @ block_weights) / total**2
     b = min(max(equal, equal * found / least), _LARGEST_B)
     return _fixed_b(b) * math.sqrt(max(1.0, (1.0 - equal) / (1.0 - b)))
 
 
 def critical_of(weights: Array, lags: int) -> float:
     """:func:`weighted_critical` from the weight of each row."""
-    return weighted_critical(block_sums(weights**2, lags), block_sums(np.ones(len(weights)), lags), lags)
+    return weighted_critical(_block_sums(weights**2, lags), len(weights), lags)
 
 
 _LARGEST_B = 0.95
 """All the weight in one block: there is nothing to tell the error from, and the interval is very wide."""
 
 
-def block_sums(values: Array, lags: int) -> Array:
-    """Sums of rows (any further axes) over successive blocks of ``lags`` + 1 rows, the last shorter."""
-    return np.asarray(np.add.reduceat(values, np.arange(0, len(values), lags + 1), axis=0))
+def _block_sums(values: Array, lags: int) -> Array:
+    """Sums over successive blocks of ``lags`` + 1 rows, the last shorter."""
+    return np.asarray(np.add.reduceat(values, np.arange(0, len(values), lags + 1)))
 
 
 def hac_mean(values: npt.ArrayLike, lags: int | None = None) -> Estimate:
@@ -286,6 +288,16 @@ def bartlett_covariance(scores: Array, lags: int) -> Array:
     return np.asarray(product / ((lags + 1) * n))
 
 
+def block_products(rows: Array, lags: int) -> Array:
+    """Sums (blocks, k, k) of the rows' outer products (n, k) over successive blocks of ``lags`` + 1 rows."""
+    n, k = rows.shape
+    blocks = -(-n // (lags + 1))
+    padded = np.zeros((blocks * (lags + 1), k))
+    padded[:n] = rows
+    parts = padded.reshape(blocks, lags + 1, k)
+    return np.asarray(parts.transpose(0, 2, 1) @ parts)
+
+
 @dataclass(frozen=True)
 class OlsFit:
     """A least-squares fit with HAC covariance.
@@ -312,9 +324,7 @@ class OlsFit:
         w = np.asarray(weights, dtype=np.float64)
         value = float(w @ self.params)
         se = math.sqrt(max(0.0, float(w @ self.cov @ w)))
-        rows = np.full(len(self.loadings), float(self.lags + 1))
-        rows[-1] = self.n - rows[:-1].sum()
-        reach = weighted_critical(self.loadings @ w @ w, rows, self.lags) * se
+        reach = weighted_critical(self.loadings @ w @ w, self.n, self.lags) * se
         return Estimate(value, se, value - reach, value + reach, self.n, self.lags)
 
 
@@ -353,7 +363,6 @@ def ols_hac(
     bread = np.asarray(result.normalized_cov_params) / np.outer(size, size)
     scores = x * np.asarray(result.resid)[:, None]
     weights = x @ bread
-    products = weights[:, :, None] * weights[:, None, :]
     first = hac_lags(n) if lags is None else lags
     return [
         OlsFit(
@@ -363,7 +372,7 @@ def ols_hac(
             r2=float(result.rsquared),
             n=n,
             lags=used,
-            loadings=block_sums(products, used),
+            loadings=block_products(weights, used),
         )
         for used in (first, *more_lags)
     ]

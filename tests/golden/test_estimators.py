@@ -39,7 +39,7 @@ def test_regression_raw_and_standardised() -> None:
     fit = ols_hac(y, x, LAGS)[0]
     assert fit.params == pytest.approx(GOLDEN["regression"]["raw"]["params"], rel=1e-8)
     assert np.sqrt(np.diag(fit.cov)) == pytest.approx(GOLDEN["regression"]["raw"]["se"], rel=1e-8)
-    std = standardised([fit], y, np.column_stack(list(x.values())))[0]
+    std = standardised([fit], np.column_stack([y, *x.values()]))[0]
     golden = GOLDEN["regression"]["standardised"]
     assert std.params[1:] == pytest.approx(golden["params"], rel=1e-8)
     assert np.sqrt(np.diag(std.cov))[1:] == pytest.approx(golden["se"], rel=1e-6)

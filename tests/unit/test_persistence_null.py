@@ -78,7 +78,7 @@ def test_effects_and_t_are_those_of_the_regression() -> None:
     effects, t = standardised_effects(funding, same, prior, 40)
     for place, f in enumerate(funding):
         fit = ols_hac(f, {"same": same, "prior": prior}, 40)[0]
-        std = standardised([fit], f, np.column_stack([same, prior]))[0]
+        std = standardised([fit], np.column_stack([f, same, prior]))[0]
         for column, weights in enumerate(([0, 1, 0], [0, 0, 1], [0, -1, 1])):
             by_regression = std.combine(weights)
             assert effects[place, column] == pytest.approx(by_regression.estimate, rel=1e-9)

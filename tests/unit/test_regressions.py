@@ -136,7 +136,7 @@ def test_standardised_rows_are_the_regression_of_standardised_series(
     z = (table - table.mean(axis=0)) / table.std(axis=0)
     theirs = sm.OLS(z[:, 0], sm.add_constant(z[:, 1:])).fit()
     fit = ols_hac(table[:, 0], dict(zip(("a", "b", "c"), table[:, 1:].T, strict=True)))[0]
-    own = standardised([fit], table[:, 0], table[:, 1:])[0]
+    own = standardised([fit], table)[0]
     for place, name in enumerate(["same_day", "prior", "lagged_funding"], start=1):
         row = term(fitted, "h30_accrual_lagged_std", name)
         assert row["estimate"] == pytest.approx(theirs.params[place], rel=1e-8)

@@ -20,7 +20,7 @@ def series(n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
 
 def test_with_one_regressor_the_effect_is_the_correlation_and_so_is_its_error() -> None:
     y, x = series(400, 0)
-    fit = standardised(ols_hac(y, {"x": x[:, 1]}, 30), y, x[:, [1]])[0]
+    fit = standardised(ols_hac(y, {"x": x[:, 1]}, 30), np.column_stack([y, x[:, 1]]))[0]
     found, rho = fit.combine([0, 1]), hac_correlation(x[:, 1], y, 30)
     assert found.estimate == pytest.approx(rho.estimate, rel=1e-10)
     assert found.se == pytest.approx(rho.se, rel=1e-10)
@@ -29,7 +29,7 @@ def test_with_one_regressor_the_effect_is_the_correlation_and_so_is_its_error() 
 def test_the_wald_statistic_is_that_of_the_joint_influence() -> None:
     y, x = series(400, 1)
     fits = ols_hac(y, {"a": x[:, 0], "b": x[:, 1]}, 30, more_lags=[60])
-    for fit in standardised(fits, y, x):
+    for fit in standardised(fits, np.column_stack([y, x])):
         assert fit.names == ("const", "a", "b")
         contrast = fit.combine([0, -1, 1])
         gap = np.array([0.0, -1.0, 1.0])
@@ -47,7 +47,7 @@ def test_units_and_levels_do_not_matter(seed: int, scale: list[float], shift: li
     y, x = series(120, seed)
 
     def fitted(y: np.ndarray, x: np.ndarray):
-        return standardised(ols_hac(y, {"a": x[:, 0], "b": x[:, 1]}, 10), y, x)[0]
+        return standardised(ols_hac(y, {"a": x[:, 0], "b": x[:, 1]}, 10), np.column_stack([y, x]))[0]
 
     one = fitted(y, x)
     other = fitted(shift[0] + scale[0] * y, np.array(shift[1:]) + np.array(scale[1:]) * x)
@@ -60,7 +60,7 @@ def test_units_and_levels_do_not_matter(seed: int, scale: list[float], shift: li
 def test_influences_add_up_to_nothing(seed: int) -> None:
     y, x = series(100, seed)
     fit = ols_hac(y, {"a": x[:, 0], "b": x[:, 1]}, 10)[0]
-    influence = effect_influence(fit.params, y, x)
+    influence = effect_influence(fit.params[1:], np.column_stack([y, x]))[1]
     assert np.abs(influence.sum(axis=0)).max() < 1e-8
     assert not influence[:, 0].any()
 
@@ -75,7 +75,7 @@ def test_influence_is_what_leaving_a_row_out_changes() -> None:
 
     every = effects(y, x)
     fit = ols_hac(y, {"a": x[:, 0], "b": x[:, 1]}, 10)[0]
-    influence = effect_influence(fit.params, y, x)[:, 1:]
+    influence = effect_influence(fit.params[1:], np.column_stack([y, x]))[1][:, 1:]
     left = [300 * (every - effects(np.delete(y, row), np.delete(x, row, axis=0))) for row in range(300)]
     np.testing.assert_allclose(left, influence, atol=0.05 * np.abs(influence).max())
 
@@ -90,7 +90,7 @@ def test_a_large_effect_of_a_persistent_regressor_is_covered() -> None:
         x = ar1(n, 0.9, rng) * (1 - 0.9**2) ** 0.5
         y = x + noise * rng.normal(size=n)
         fits = ols_hac(y, {"x": x}, 40)
-        found = standardised(fits, y, x[:, None])[0].combine([0, 1])
+        found = standardised(fits, np.column_stack([y, x]))[0].combine([0, 1])
         held += found.ci_low <= 0.9 <= found.ci_high
         ratios.append(found.se / (fits[0].combine([0, 1]).se * x.std() / y.std()))
     assert held >= 273, held
