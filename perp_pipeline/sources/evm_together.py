@@ -23,6 +23,7 @@ from perp_pipeline.sources.evm_rpc import Call, RangeNotHeld, RangeTooLarge, ans
 
 if TYPE_CHECKING:
     from perp_pipeline.sources.http import Http
+    from perp_pipeline.sources.store import Entry
 
 _log = logging.getLogger(__name__)
 
@@ -87,7 +88,8 @@ class Together:
     def _answered(self, asked: LogFilter) -> bool:
         if self.http.store.entry(request_of(self.node, asked)) is not None:
             return True
-        return refusal_of(self.http, self.node, asked, self.believed) is not None
+        entry = self.http.store.entry(word_of(self.node, asked))
+        return entry is not None and _stands(self.http, entry, self.believed)
 
     def _ask(self, chosen: Sequence[LogFilter]) -> int:
         """How many logs came for ranges that are asked for in one body."""
@@ -144,8 +146,11 @@ def refusal_of(http: Http, node: Node, asked: LogFilter, believed: datetime) -> 
     if found is None:
         return None
     entry, content = found
-    stands = http.offline or datetime.fromisoformat(entry.fetched_at) > believed
-    return content if stands else None
+    return content if _stands(http, entry, believed) else None
+
+
+def _stands(http: Http, entry: Entry, believed: datetime) -> bool:
+    return http.offline or datetime.fromisoformat(entry.fetched_at) > believed
 
 
 def parse(content: bytes, asked: LogFilter) -> pa.Table:
