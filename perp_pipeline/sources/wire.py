@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -173,6 +174,7 @@ class Wire:
                     follow_redirects=False,
                     trust_env=not local,  # a proxy named in the environment cannot reach a mirror here
                 )
+                weakref.finalize(self, self._client.close)  # for those who forget to
             return self._client
 
 
