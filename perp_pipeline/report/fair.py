@@ -12,6 +12,7 @@ from perp_pipeline.report.exhibit import FigureExhibit, TableExhibit, Tables
 from perp_pipeline.report.intervals import IntervalRow, interval_figure, number
 from perp_pipeline.report.series import BASES, venue_name
 from perp_pipeline.report.style import colour, venue_colour
+from perp_pipeline.research.words import key_words
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -265,7 +266,7 @@ def _say_sides(tables: Tables) -> str:
     shown = [*_SHARES, "share_long", "share_days_long"]
     rows = rows[(rows["period"] == "all") & rows["base"].isin([*BASES, "all"]) & rows["quantity"].isin(shown)]
     return "; ".join(
-        f"{venue_name(row['venue'])} {row['base']}, {row['quantity'].replace('_', ' ')}: "
+        f"{venue_name(row['venue'])} {row['base']}, {key_words(row['quantity'])}: "
         f"{number(100 * row['estimate'])} %"
         for row in rows.to_dict("records")
     )
@@ -288,6 +289,7 @@ def _printed(rows: pd.DataFrame, key: str, heading: str, unit: str) -> cells.Tab
             for low, high in zip(shown["ci_low"], shown["ci_high"], strict=True)
         ],
     )
+    shown[key] = shown[key].map(key_words)
     headings = {
         "base": "Base",
         "venue": "Venue",

@@ -24,6 +24,7 @@ from perp_pipeline.report.exhibit import (
 )
 from perp_pipeline.report.exhibits import FIGURES, TABLES
 from perp_pipeline.report.style import COLOURS, inline_svg, render
+from perp_pipeline.research.words import key_words
 
 if TYPE_CHECKING:
     import jinja2
@@ -274,11 +275,18 @@ def _others(held: Tables) -> list[dict[str, Any]]:
     """Result tables without an entry of their own, as they are."""
     known = {"out_claims", "out_claim_parts"} | {name for exhibit in TABLES for name in exhibit.needs}
     return [
-        {"name": name, "doc": doc, "view": cells.view(frame, units=units, limit=_MOST_ROWS)}
+        {"name": name, "doc": doc, "view": cells.view(_worded(frame), headings, units, _MOST_ROWS)}
         for name, frame in sorted(held.items())
         if name.startswith("out_") and name not in known
         for doc, units in [_contract_words(name)]
+        for headings in [{column: column.replace("_", " ") for column in frame.columns}]
     ]
+
+
+def _worded(frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame with the keys of its quantities in words."""
+    keys = [name for name in ("venue", "quantity", "statistic", "method") if name in frame.columns]
+    return frame.assign(**{name: frame[name].map(key_words) for name in keys})
 
 
 def _contract_words(name: str) -> tuple[str, dict[str, str]]:

@@ -14,6 +14,7 @@ from perp_pipeline.report.grids import Line, Panel, grid_figure
 from perp_pipeline.report.intervals import IntervalRow, interval_figure, number
 from perp_pipeline.report.series import BASES, venue_name
 from perp_pipeline.report.style import colour
+from perp_pipeline.research.words import key_words
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -265,8 +266,9 @@ def _percent(values: pd.DataFrame, name: str) -> str:
 
 
 def _precision(tables: Tables) -> cells.TableView:
-    """Every quantity as the table has it."""
+    """Every quantity of the table."""
     rows: Any = tables["out_premium_precision"]
+    named = {"venue": rows["venue"].map(venue_name), "quantity": rows["quantity"].map(key_words)}
     headings = {
         "venue": "Venue",
         "symbol": "Contract",
@@ -279,7 +281,7 @@ def _precision(tables: Tables) -> cells.TableView:
         "n": "n",
         "hac_lags": "Lags",
     }
-    return cells.view(rows.assign(venue=rows["venue"].map(venue_name)), headings)
+    return cells.view(rows.assign(**named), headings)
 
 
 _PRECISION, _AUDIT = "out_premium_precision", "out_funding_audit"

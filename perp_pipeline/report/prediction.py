@@ -12,6 +12,7 @@ from perp_pipeline.report.grids import Line, Panel, grid_figure
 from perp_pipeline.report.intervals import number
 from perp_pipeline.report.series import BASES, best_period, leading, period_words, venue_name
 from perp_pipeline.report.style import venue_colour
+from perp_pipeline.research.words import key_words
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -199,7 +200,8 @@ def _race_table(tables: Tables) -> cells.TableView:
         printed.append(
             [f"{venue_name(venue)} {symbol}", TARGETS[target], scheme, *texts, f"{int(own['n'].max()):,}"]
         )
-    return cells.texts(["Contract", "Target", "Scheme", *names, "Forecasts"], printed, numeric_from=3)
+    headings = ["Contract", "Target", "Scheme", *(key_words(name) for name in names), "Forecasts"]
+    return cells.texts(headings, printed, numeric_from=3)
 
 
 def _p(value: float) -> str:

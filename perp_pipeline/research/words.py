@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from perp_pipeline.research.quantities import QUANTITIES, ROUTES
+
 VENUES: Final = {
     "binance": "Binance",
     "bitmex": "BitMEX",
@@ -61,57 +63,10 @@ _NULLS = {
     "null-sameday": "simulated, same-day effect alone",
 }
 
-_WORDS: Final = {
-    "accrual_std": "accrual days, standardised",
-    "asset_return": "return of ETH",
-    "autocorrelation": "correlation of neighbouring samples",
-    "convexity_flow": "convexity",
-    "corr": "correlation of ETH and BTC",
-    "default_share": "share of payments at the default",
-    "error_1h": "error from hourly bars",
-    "error_8h": "error from one bar of eight hours",
-    "excess_over_dtb3": "excess over the three-month bill",
-    "fees": "fees",
-    "half_life_outside_hours": "half-life outside the zone, in hours",
-    "locked_value_change": "change of locked value",
-    "lp_share_long": "liquidity providers' share that is long",
-    "mean_absolute_error": "mean absolute error",
-    "mean_absolute_error_8h": "mean absolute error from one bar of eight hours",
-    "mean_absolute_gap": "mean absolute gap",
-    "n_effective": "independent samples in a window",
-    "net_funding": "funding net of covariance",
-    "p95_absolute_error": "95th percentile of the absolute error",
-    "perp_return": "return of the contract",
-    "pnl": "profit",
-    "premium_formula": "premium through the venue's formula",
-    "premium_instant": "premium of the moment",
-    "premium_sd": "standard deviation of the premium",
-    "premium_sd_less_binance": "standard deviation of the premium less Binance's",
-    "product_of_means": "product of means",
-    "se_mean": "standard error of a window's average premium",
-    "share_explained_instant": "share explained by the premium of the moment",
-    "share_explained": "share explained by the premium so far",
-    "share_exact": "share recomputed exactly",
-    "share_exact_off_default": "share recomputed exactly, away from the default",
-    "share_inside_fee": "share of premiums inside the fee",
-    "share_inside_zone": "share of windows inside the flat zone",
-    "share_long": "share that is long",
-    "share_within_fee": "share within the fee",
-    "share_within_fee_centred": "share within the fee of the month's median gap",
-    "trade_sd": "standard deviation from trade to trade",
-    "vol_base": "volatility of ETH",
-    "vol_margin": "volatility of BTC",
-    "volume_change": "change of volume",
-    "xcorr_daily": "correlation of daily rates and returns",
-    "past3d": "return of the three days before",
-    "contemporaneous": "return of the interval itself",
-    "future3d": "return of the three days after",
-}
-
 _ALONE: Final = frozenset({"corr", "pnl", "past3d", "future3d"})
 """Keys of one word that no English text has."""
 
-_KEY = re.compile(r"(?<![\w.])[A-Za-z][A-Za-z0-9]*(?:[_-][A-Za-z0-9]+)*(?![\w.])")
+_KEY = re.compile(r"(?<![\w.])[A-Za-z][A-Za-z0-9]*(?:[_-][A-Za-z0-9]+)*(?!\w|\.\w)")
 _SPEC = re.compile(r"h(\d+)_(.+)")
 _AVERAGE = re.compile(r"ma(\d+)")
 _HOURS_LEFT = re.compile(r"(.+)_(\d+)h_left")
@@ -159,7 +114,7 @@ def alignment_words(spec: str) -> str:
 
 def key_words(key: str) -> str:
     """The words of one key; keys without an entry lose their underscores."""
-    for known in (VENUES, METHODS, TERMS, _WORDS):
+    for known in (VENUES, METHODS, TERMS, QUANTITIES):
         if key in known:
             return known[key]
     if _SPEC.fullmatch(key):
@@ -176,6 +131,10 @@ def key_words(key: str) -> str:
     left = _HOURS_LEFT.fullmatch(key)
     if left:
         return f"{key_words(left[1])}, {left[2]} h before payment"
+    for pattern, words in ROUTES:
+        found = pattern.fullmatch(key)
+        if found:
+            return f"{key_words(found[1])}, {words.format(*found.groups())}"
     return key.replace("_", " ")
 
 
