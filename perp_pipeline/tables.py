@@ -14,6 +14,7 @@ from perp_pipeline.futures.implied import core_cme_implied
 from perp_pipeline.futures.reference_rates import core_reference_rates
 from perp_pipeline.prices.returns import core_returns_8h
 from perp_pipeline.prices.spot import core_spot_1h
+from perp_pipeline.research.amm_cumulative import out_amm_cumulative
 from perp_pipeline.research.amm_price_gap import out_amm_price_gap
 from perp_pipeline.research.amm_profit import out_amm_profit_per_volume
 from perp_pipeline.research.averages import out_funding_averages, out_funding_monthly
@@ -240,6 +241,12 @@ AMM_RESULTS = (
         out_amm_profit_per_volume,
         _whole("core_amm_pool_day", "core_amm_marks", optional=True),
         parameters=("periods",),
+        chapter="amm",
+    ),
+    Step(
+        contracts.get("out_amm_cumulative"),
+        out_amm_cumulative,
+        _whole("core_amm_pool_day", optional=True),
         chapter="amm",
     ),
     Step(

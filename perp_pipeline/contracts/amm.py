@@ -285,6 +285,38 @@ OUT_AMM_PROFIT_PER_VOLUME = Contract(
     may_be_empty=True,
 )
 
+OUT_AMM_CUMULATIVE = Contract(
+    name="out_amm_cumulative",
+    doc=(
+        "What liquidity providers earned and lost, added up day by day since the pool's first day. "
+        "Quantities: fees, convexity_flow (fees less profit at the day's end), convexity_formula (L sqrt(p) "
+        "variance / 4), net (fees less convexity_flow). Errors: those of out_amm_profit_per_volume (circular "
+        "day-block bootstrap, fixed seed) for the days so far, none below 8 days; each interval is of one "
+        "day's sum, not of the path. Runs of fewer than 8 days are left out of the sums."
+    ),
+    grain="one pool, quantity and day",
+    key=("chain", "pool", "quantity", "day"),
+    columns=(
+        CHAIN,
+        POOL,
+        Column(
+            "quantity",
+            "string",
+            "what is added up",
+            values=("fees", "convexity_flow", "convexity_formula", "net"),
+        ),
+        DAY,
+        Column("token0", "string", "symbol of token0"),
+        Column("token1", "string", "symbol of token1"),
+        Column("pool_fee_bp", "float64", "the pool's fee", "basis points of the input", low=0),
+        Column("run", "int32", "number of the run of days; a hole of more than a week ends one", low=1),
+        *estimate_columns("USD", what="sum of the days so far", lags=False),
+        Column("block_days", "int32", "block length of the bootstrap", "days", low=1),
+    ),
+    checks=RESULT_CHECKS,
+    may_be_empty=True,
+)
+
 OUT_AMM_PRICE_GAP = Contract(
     name="out_amm_price_gap",
     doc=(
@@ -318,5 +350,6 @@ TABLES: Final = (
     CORE_AMM_POOL_DAY,
     CORE_AMM_MARKS,
     OUT_AMM_PROFIT_PER_VOLUME,
+    OUT_AMM_CUMULATIVE,
     OUT_AMM_PRICE_GAP,
 )

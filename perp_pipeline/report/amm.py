@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from perp_pipeline.report import amm_convexity, cells
-from perp_pipeline.report.amm_convexity import convexity_figure, cumulative_figure
+from perp_pipeline.report import amm_convexity, amm_cumulative, cells
+from perp_pipeline.report.amm_convexity import convexity_figure
+from perp_pipeline.report.amm_cumulative import cumulative_figure
 from perp_pipeline.report.amm_pools import HEADLINE_MARK, dates, judged, pool_label, profit_by_pool, years
 from perp_pipeline.report.exhibit import FigureExhibit, TableExhibit, Tables
 from perp_pipeline.report.grids import Line, Panel, grid_figure
@@ -244,6 +245,7 @@ FIGURES: tuple[FigureExhibit, ...] = (
         lambda tables, source: gap_figure(tables[_GAP], source=source),
         _say_gaps,
     ),
+    *amm_cumulative.FIGURES,
     *amm_convexity.FIGURES,
 )
 
@@ -260,4 +262,5 @@ TABLES: tuple[TableExhibit, ...] = (
         claims=(46, 47, 48, 49, 51),
     ),
     *amm_convexity.TABLES,
+    *amm_cumulative.TABLES,
 )

@@ -1,4 +1,4 @@
-"""Exhibits of convexity: by flow and by formula, why they differ, and both added up over the days."""
+"""Exhibits of convexity: by flow and by formula, and why they differ."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 
 from perp_pipeline.report import cells
-from perp_pipeline.report.amm_pools import HEADLINE_MARK, dates, judged, pool_label, profit_by_pool, years
+from perp_pipeline.report.amm_pools import HEADLINE_MARK, dates, judged, profit_by_pool, years
 from perp_pipeline.report.exhibit import FigureExhibit, TableExhibit, Tables
 from perp_pipeline.report.intervals import IntervalRow, interval_figure, number
-from perp_pipeline.report.style import WIDTH, canvas, colour, date_axis, house_style, moved_apart, place
+from perp_pipeline.report.style import colour
 from perp_pipeline.research.amm_profit import MIN_DAYS
 from perp_pipeline.research.periods import slice_period
 
@@ -27,14 +27,6 @@ _ROUTES = {
     "convexity_gap": ("flow less formula", "ink"),
     "convexity_trend": ("of it the days' trend", "muted"),
 }
-_SUMS = {
-    "fees_usd": ("fees", "green"),
-    "convexity_flow_usd": ("convexity, from flows", "vermillion"),
-    "convexity_formula_usd": ("convexity, by formula", "ochre"),
-    "pnl_usd": ("net", "blue"),
-}
-LONGEST_HOLE = pd.Timedelta(days=7)
-"""Days farther apart belong to different runs."""
 
 
 def convexity_figure(profit: pd.DataFrame, *, source: str = _PROFIT) -> Figure:
@@ -64,95 +56,6 @@ def convexity_figure(profit: pd.DataFrame, *, source: str = _PROFIT) -> Figure:
         digits=1,
         column="bp  [95 % interval]",
     )
-
-
-def runs(days: pd.DataFrame) -> list[pd.DataFrame]:
-    """Runs of days without a hole of more than a week, those too short for an error left out.
-
-    Args:
-        days: rows of core_amm_pool_day of one pool, ascending.
-    """
-    number_of = (days["day"].diff() > LONGEST_HOLE).cumsum()
-    return [run for _, run in days.groupby(number_of) if len(run) >= MIN_DAYS]
-
-
-def cumulative_figure(pool_days: pd.DataFrame, *, source: str = "core_amm_pool_day") -> Figure:
-    """Fees, convexity by both routes, and the net of fees and flows, added up over the days of each pool.
-
-    Args:
-        pool_days: core_amm_pool_day (dollars).
-    """
-    pools = []
-    for _, own in pool_days.groupby(["chain", "pool"], sort=True):
-        kept = runs(own.sort_values("day"))
-        if kept:
-            pools.append((pool_label(own.iloc[0].to_dict(), "fee_bp"), kept))
-    pools.sort(key=lambda item: -sum(run["volume_usd"].sum() for run in item[1]))
-    head, tall, left, right = 62, 240, 62, 212
-    with house_style():
-        figure = canvas(
-            head + tall * max(1, len(pools)) + 34,
-            "Cumulative fees, convexity and net of liquidity providers",
-            "Million dollars since the first day shown; net = fees less convexity from flows.",
-            f"Source: {source}. Lines break where the lake has no day for a week; runs of fewer than "
-            f"{MIN_DAYS} days are left out.",
-        )
-        if not pools:
-            figure.text(0.5, 0.4, "no data in this window", ha="center")
-        for index, (label, kept) in enumerate(pools):
-            axes = place(figure, left, head + tall * index + 26, WIDTH - left - right, tall - 62)
-            _draw_sums(axes, label, kept, tall - 62)
-    return figure
-
-
-def _draw_sums(axes: Any, label: str, kept: list[pd.DataFrame], height: float) -> None:
-    from matplotlib import dates as library_of_dates
-
-    library: Any = library_of_dates
-    axes.set_label(label)
-    axes.text(0, 1.03, label, transform=axes.transAxes, fontweight="bold", va="bottom")
-    first, last = kept[0]["day"].iloc[0], kept[-1]["day"].iloc[-1]
-    told = f"{first:%Y-%m-%d} to {last:%Y-%m-%d}, n = {sum(map(len, kept)):,} days"
-    axes.text(
-        1, 1.03, told, transform=axes.transAxes, va="bottom", ha="right", fontsize=8, color=colour("muted")
-    )
-    axes.grid(axis="y", color=colour("grid"), linewidth=0.8)
-    axes.axhline(0, color=colour("zero"), linewidth=1)
-    ends, reach = {}, [0.0]
-    for column, (name, tone) in _SUMS.items():
-        total = 0.0
-        for run in kept:
-            sums = total + run[column].to_numpy(dtype=float).cumsum() / 1e6
-            x = library.date2num(run["day"].to_numpy())
-            axes.plot(x, sums, color=colour(tone), linewidth=1.8, label=name)
-            total = float(sums[-1])
-            reach += [float(sums.min()), float(sums.max())]
-        ends[name] = (total, colour(tone))
-    wide = max(reach) - min(reach) or 1.0
-    digits = max(0, math.ceil(-math.log10(wide / 5)))
-    _end_labels(axes, ends, height, digits + 1)
-    axes.locator_params(axis="y", nbins=5)
-    axes.yaxis.set_major_formatter(lambda value, _: f"{number(value, digits)} m")
-    date_axis(axes)
-
-
-def _end_labels(axes: Any, ends: dict[str, tuple[float, str]], height: float, digits: int) -> None:
-    """Each line's name and last value right of the panel, moved apart where they would touch."""
-    low, high = axes.get_ylim()
-    gap = (high - low) * 15 / height
-    ordered = sorted(ends.items(), key=lambda item: item[1][0])
-    spots = moved_apart([value for _, (value, _) in ordered], gap)
-    for y, (name, (value, tone)) in zip(spots, ordered, strict=True):
-        axes.text(
-            1.01,
-            y,
-            f"{name} {number(value, digits)}",
-            transform=axes.get_yaxis_transform(),
-            va="center",
-            fontsize=8.5,
-            color=tone,
-            fontweight="bold",
-        )
 
 
 def _reading(row: dict[Any, Any]) -> str:
@@ -212,31 +115,7 @@ def _say_convexity(tables: Tables) -> str:
     return "; ".join(parts)
 
 
-def _say_cumulative(tables: Tables) -> str:
-    parts = []
-    for _, own in tables["core_amm_pool_day"].groupby(["chain", "pool"], sort=True):
-        kept = runs(own.sort_values("day"))
-        if kept:
-            told = [
-                f"{name} {cells.amount(sum(run[column].sum() for run in kept), 'USD a day')}"
-                for column, (name, _) in _SUMS.items()
-            ]
-            parts.append(f"{pool_label(own.iloc[0].to_dict(), 'fee_bp')}: " + ", ".join(told))
-    return "; ".join(parts)
-
-
 FIGURES = (
-    FigureExhibit(
-        "amm-cumulative",
-        "C",
-        "Fees, convexity and net, added up",
-        "Convexity from flows is what was lost against the price of the day's end; by formula it is "
-        "liquidity times variance: an expectation, without the luck of single days.",
-        (48, 49, 51),
-        ("core_amm_pool_day",),
-        lambda tables, source: cumulative_figure(tables["core_amm_pool_day"], source=source),
-        _say_cumulative,
-    ),
     FigureExhibit(
         "amm-convexity",
         "C",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -29,24 +29,44 @@ def block_days(n: int) -> int:
     return max(1, math.ceil(root - 1e-9))
 
 
-@lru_cache(maxsize=8)
-def bootstrap_weights(n: int) -> Floats:
-    """How often each of ``n`` days is drawn, in each replicate of a circular block bootstrap.
+def block_starts(n: int) -> npt.NDArray[np.int64]:
+    """First days of the blocks that each replicate of a circular block bootstrap draws from ``n`` days.
 
     Politis and Romano (1992). The draw depends on ``n`` alone, so that all series of one sample share it.
 
     Returns:
+        Shape (REPLICATES, blocks), 0 to n - 1. Blocks are block_days(n) long, the last one what is left.
+    """
+    generator = np.random.default_rng([SEED, n])
+    return generator.integers(0, n, size=(REPLICATES, math.ceil(n / block_days(n))))
+
+
+@lru_cache(maxsize=8)
+def bootstrap_weights(n: int) -> Floats:
+    """How often each of ``n`` days is drawn, in each replicate of :func:`block_starts`.
+
+    Returns:
         Shape (REPLICATES, n), read-only; rows sum to n.
     """
-    length = block_days(n)
-    generator = np.random.default_rng([SEED, n])
-    blocks = math.ceil(n / length)
-    first = generator.integers(0, n, size=(REPLICATES, blocks))
+    first, length = block_starts(n), block_days(n)
     drawn = ((first[:, :, None] + np.arange(length)) % n).reshape(REPLICATES, -1)[:, :n]
     weights = np.zeros((REPLICATES, n))
     np.add.at(weights, (np.arange(REPLICATES)[:, None], drawn), 1.0)
     weights.flags.writeable = False
     return weights
+
+
+def bootstrap_sums(series: Sequence[Floats]) -> list[Floats]:
+    """The sum of each replicate's days by series: ``bootstrap_weights(n) @ values`` without the weights."""
+    n = len(series[0])
+    first, length = block_starts(n), block_days(n)
+    rest = n - length * (first.shape[1] - 1)
+    sums = []
+    for values in series:
+        around = np.concatenate([[0.0], np.cumsum(np.concatenate([values, values[:length]]))])
+        block, last = around[length : length + n] - around[:n], around[rest : rest + n] - around[:n]
+        sums.append(np.asarray(block[first[:, :-1]].sum(axis=1) + last[first[:, -1]]))
+    return sums
 
 
 def out_amm_profit_per_volume(
@@ -188,7 +208,7 @@ def ratio_bp(top: Floats, bottom: Floats, weights: Floats | None) -> Figure:
     estimate = 1e4 * float(top.sum() / bottom.sum())
     if weights is None:
         return estimate, math.nan, math.nan, math.nan
-    return _spread(estimate, 1e4 * (weights @ top) / (weights @ bottom), len(top))
+    return spread(estimate, 1e4 * (weights @ top) / (weights @ bottom), len(top))
 
 
 def share(won: npt.NDArray[np.bool_], weights: Floats | None) -> Figure:
@@ -196,7 +216,7 @@ def share(won: npt.NDArray[np.bool_], weights: Floats | None) -> Figure:
     estimate = float(won.mean())
     if weights is None:
         return estimate, math.nan, math.nan, math.nan
-    found = _spread(estimate, weights @ won.astype(np.float64) / len(won), len(won))
+    found = spread(estimate, weights @ won.astype(np.float64) / len(won), len(won))
     return found[0], found[1], max(found[2], 0.0), min(found[3], 1.0)
 
 
@@ -219,7 +239,8 @@ def few_blocks(n: int) -> tuple[float, float]:
     return wider, wider * float(t.ppf(0.975, blocks - 1)) / 1.959964
 
 
-def _spread(estimate: float, replicates: Floats, n: int) -> Figure:
+def spread(estimate: float, replicates: Floats, n: int) -> Figure:
+    """The estimate with the error and the 95 % interval that replicates of ``n`` days show."""
     wider_error, wider = few_blocks(n)
     low, high = estimate + wider * (np.quantile(replicates, [0.025, 0.975]) - estimate)
     error = wider_error * float(replicates.std(ddof=1))

@@ -212,6 +212,27 @@ def pool_days() -> pd.DataFrame:
     )
 
 
+def pool_sums() -> pd.DataFrame:
+    """out_amm_cumulative of those days, plus and minus two million for the last three."""
+    days = pool_days()
+    daily = {"fees": 1e6, "convexity_flow": 2e6, "convexity_formula": 1.5e6, "net": -1e6}
+    rows = []
+    for quantity, value in daily.items():
+        for place, day in enumerate(days["day"], start=1):
+            se = 1e6 if place > 7 else math.nan
+            rows.append(
+                POOL
+                | {"quantity": quantity, "day": day, "pool_fee_bp": 30.0, "run": 1, "block_days": 2}
+                | {"estimate": place * value, "se": se, "n": place}
+                | {"ci_low": place * value - 2 * se, "ci_high": place * value + 2 * se}
+                | {
+                    "window_start": days["day"].iloc[0].tz_localize("UTC"),
+                    "window_end": day.tz_localize("UTC"),
+                }
+            )
+    return pd.DataFrame(rows)
+
+
 def precision() -> pd.DataFrame:
     """out_premium_precision: interest 1, clamp 5 basis points; shares explained."""
     values = {
@@ -321,6 +342,7 @@ def every() -> dict[str, pd.DataFrame]:
         "out_amm_profit_per_volume": pool_profit(),
         "out_amm_price_gap": price_gaps(),
         "core_amm_pool_day": pool_days(),
+        "out_amm_cumulative": pool_sums(),
         "out_premium_precision": precision(),
         "out_funding_audit": audit(),
         "out_fair_funding": fair(),

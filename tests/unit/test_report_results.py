@@ -29,6 +29,8 @@ from perp_pipeline.report.html import Report, build_report
 from perp_pipeline.report.style import render
 from perp_pipeline.research.claims.register import register
 
+SUMMED = ("fees", "convexity, by flow", "convexity, by formula", "net")
+
 
 def _texts(figure: Figure) -> list[str]:
     inside = [text.get_text() for axes in figure.axes for text in axes.texts]
@@ -171,23 +173,36 @@ def test_pool_profit_by_year_mark_and_day() -> None:
     figure = amm.marks_figure(frames.pool_profit())
     np.testing.assert_allclose(_line(figure, "WBTC-WETH 30 bp, ethereum 0xcbcd", "pool price"), 0.71)
     assert np.isnan(_line(figure, "WBTC-WETH 30 bp, ethereum 0xcbcd", "exchange price")).sum() == 3
-    total = amm.cumulative_figure(frames.pool_days())
-    np.testing.assert_allclose(
-        _line(total, "WBTC-WETH 30 bp, ethereum 0xcbcd", "net"), -np.arange(1, 11, dtype=float)
-    )
 
 
-def test_lines_break_at_holes_and_short_runs_are_left_out() -> None:
+def test_sums_over_days_have_bands() -> None:
     label = "WBTC-WETH 30 bp, ethereum 0xcbcd"
-    days = frames.pool_days()
-    later = days.assign(day=days["day"] + pd.Timedelta(days=100))
-    lone = days.head(1).assign(day=days["day"] - pd.Timedelta(days=400))
-    figure = amm.cumulative_figure(pd.concat([later, days, lone], ignore_index=True))
+    figure = amm.cumulative_figure(frames.pool_sums())
+    np.testing.assert_allclose(_line(figure, label, "net"), -np.arange(1, 11, dtype=float))
+    bands = {str(band.get_label()): band for band in _panel(figure, label).collections}
+    assert set(bands) == {f"{name}, 95 %" for name in SUMMED}
+    heights = np.concatenate([path.vertices[:, 1] for path in bands["net, 95 %"].get_paths()])
+    assert (heights.min(), heights.max()) == (-12.0, -6.0)
+    assert "net\n−10.0  [−12.0, −8.0]" in _texts(figure)
+    said = next(one for one in amm.FIGURES if one.slug == "amm-cumulative").describe(frames.every())
+    assert "net −10,000,000 USD (−12,000,000 to −8,000,000)" in said
+    table = next(one for one in amm.TABLES if one.slug == "table-amm-cumulative").build(frames.every())
+    assert not isinstance(table, str)
+    row = dict(zip(table.columns, table.rows[0], strict=True))
+    assert (row["To"], row["Net"], row["Days"]) == ("2023-01-10", "−10.00 (1.00)", "10")
+    assert table.rows[0][-2] == "−12.00 to −8.00"
+
+
+def test_lines_and_bands_break_at_holes() -> None:
+    label = "WBTC-WETH 30 bp, ethereum 0xcbcd"
+    sums = frames.pool_sums()
+    after = sums.assign(day=sums["day"] + pd.Timedelta(days=100), run=2, n=sums["n"] + 10)
+    figure = amm.cumulative_figure(pd.concat([after, sums], ignore_index=True))
     drawn = [line.get_ydata() for line in _panel(figure, label).lines if line.get_label() == "net"]
-    np.testing.assert_allclose(drawn[0], -np.arange(1, 11, dtype=float))
-    np.testing.assert_allclose(drawn[1], -np.arange(11, 21, dtype=float))
+    assert [len(line) for line in drawn] == [10, 10]
+    assert len(_panel(figure, label).collections) == 2 * len(SUMMED)
     assert "2023-01-01 to 2023-04-20, n = 20 days" in _texts(figure)
-    assert "no data in this window" in _texts(amm.cumulative_figure(lone))
+    assert "no data in this window" in _texts(amm.cumulative_figure(sums.head(0)))
 
 
 def test_pools_of_few_days_are_not_compared_across_marks() -> None:
