@@ -54,8 +54,9 @@ OUT_QUANTO = Contract(
         "and daily_perp the venue's traded prices, 8h_paid its prices at the payments; positions are "
         "rebalanced at the frequency. Quantities ending in _log are of log returns, the others of simple "
         "returns. linear_minus_inverse: funding of the venue's linear contract (symbol) less that of its "
-        "inverse one. Periods hold the windows that start in them; one of them holds the full months that "
-        "all price sources of the contract cover."
+        "inverse one. The interval of product_of_means is that of a product of two means near zero, not so "
+        "many se to either side. Periods hold the windows that start in them; one of them holds the full "
+        "months that all price sources of the contract cover."
     ),
     grain="one quantity of one symbol, frequency and period",
     key=("symbol", "frequency", "quantity", "period"),
@@ -125,7 +126,8 @@ OUT_HOUSE_MONEY = Contract(
         "Daily funding after gains and losses. past_return_{7, 30, 90}d: mean funding by decile (d01 "
         "lowest) of the spot return over the days before, deciles of the period; drawdown_365d: by how "
         "far the day begins below the highest price of the year before; all/mean: mean funding; "
-        "share_above_50pct, share_above_default, share_negative: shares of the days."
+        "share_above_50pct, share_above_default, share_negative: shares of the days. Intervals of means in a "
+        "decile or drawdown are longer on the side that the skewness of their error asks for."
     ),
     grain="one bucket of one symbol and period",
     key=("venue", "symbol", "bucket_kind", "bucket", "period"),
