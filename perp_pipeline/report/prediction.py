@@ -200,8 +200,8 @@ def _race_table(tables: Tables) -> cells.TableView:
         printed.append(
             [f"{venue_name(venue)} {symbol}", TARGETS[target], scheme, *texts, f"{int(own['n'].max()):,}"]
         )
-    headings = ["Contract", "Target", "Scheme", *(key_words(name) for name in names), "Forecasts"]
-    return cells.texts(headings, printed, numeric_from=3)
+    words = [PREDICTORS.get(name, key_words(name)).replace("\n", " ") for name in names]
+    return cells.texts(["Contract", "Target", "Scheme", *words, "Forecasts"], printed, numeric_from=3)
 
 
 def _p(value: float) -> str:
@@ -278,8 +278,8 @@ TABLES: tuple[TableExhibit, ...] = (
     TableExhibit(
         "table-race",
         "Predictor race, every predictor and scheme",
-        "Out-of-sample R2 against no change; p value of the Diebold-Mariano test in parentheses. ma3 to "
-        "ma90: means over 24 to 720 hours.",
+        "Out-of-sample R2 against no change; p value of the Diebold-Mariano test in parentheses. "
+        "Means of the payments of 1 to 30 days. Prem.: the last premium, as it is and through the map.",
         ("out_predictor_race",),
         _race_table,
         folded=True,
