@@ -231,8 +231,9 @@ def _build(step: Step, span: Span, context: Context, report: StepReport) -> None
     for part in parts:
         if by_month and not fed(step, part, context.lake):
             continue
+        kept_out: Frames = []
         for share in shares(step, part, context.lake) if by_month else [{}]:
-            built = _built(step, part, share, whole, context, report)
+            built = _built(step, part, share, whole, context, kept_out)
             if built is None:
                 continue
             if contract.large:
@@ -240,6 +241,10 @@ def _build(step: Step, span: Span, context: Context, report: StepReport) -> None
             else:
                 frames.append(_of_months(contract, built, part) if by_month else built)
             del built
+        if kept_out:
+            dropped = _joined(kept_out)
+            report.dropped = pd.concat([report.dropped, dropped], ignore_index=True)
+            record_kept_out(context.lake, contract.name, dropped, part if contract.time else None)
     if frames:
         frames = [frame for frame in frames if not frame.empty] or frames[:1]
         _publish(contract, _cast(contract, _joined(frames), context), span, context, report, {})
@@ -253,13 +258,14 @@ def _built(
     share: Share,
     whole: Mapping[str, pd.DataFrame],
     context: Context,
-    report: StepReport,
+    kept_out: Frames,
 ) -> pd.DataFrame | None:
-    """The step's frame, None where it has no input rows; what cleaning kept out is recorded.
+    """The step's frame, None where it has no input rows.
 
     Args:
         share: what to read of inputs that are read a share at a time.
         whole: inputs that are read whole, once for all months.
+        kept_out: takes the rows that cleaning kept out.
     """
     inputs = {
         item.table: whole[item.table]
@@ -272,9 +278,8 @@ def _built(
     parameters = {name: getattr(context.settings, name) for name in step.parameters}
     built = step.build(**inputs, **parameters)
     if not isinstance(built, Built):
-        return built
-    report.dropped = pd.concat([report.dropped, built.dropped], ignore_index=True)
-    record_kept_out(context.lake, step.output.name, built.dropped)
+        built = Built(built, pd.DataFrame(columns=list(DROPPED_COLUMNS)))
+    kept_out.append(built.dropped)
     return built.frame
 
 

@@ -1,5 +1,5 @@
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -124,10 +124,23 @@ def test_rows_that_cleaning_keeps_out_are_named(context: Context, venue: Venue) 
     ]
     assert report.rows == 91 * 3 - 1
     run_node("core_rates", Span.parse("2020-02", "2020-03"), context)
-    recorded = kept_out(context.lake, "core_rates")
-    assert recorded.to_numpy().tolist() == [
-        ["core_rates", "raw_rates", "2020-02-03 08:00:00+00:00", "zero rate"]
-    ]
+    row = ["core_rates", "raw_rates", "2020-02-03 08:00:00+00:00", "zero rate"]
+    assert kept_out(context.lake, "core_rates").to_numpy().tolist() == [[*row, "2020-02..2020-03"]]
+
+
+def test_a_row_that_is_good_again_is_no_longer_named(context: Context, venue: Venue) -> None:
+    bad = ["2020-01-05 08:00:00+00:00", "2020-02-03 08:00:00+00:00"]
+    venue.spoil = dict.fromkeys(bad, 0.0)
+    run_node("raw_rates", SPAN, context)
+    run_node("core_rates", Span.parse("2020-01", "2020-01"), context)
+    run_node("core_rates", Span.parse("2020-02", "2020-03"), context)
+    assert kept_out(context.lake)["key"].to_list() == bad
+    venue.spoil = {}
+    run_node("raw_rates", SPAN, replace(context, allow_lost_rows=True))
+    run_node("core_rates", Span.parse("2020-01", "2020-02"), context)
+    assert kept_out(context.lake)["key"].to_list() == bad[1:]  # built with March before
+    run_node("core_rates", SPAN, context)
+    assert kept_out(context.lake).empty
 
 
 def test_a_bad_month_is_kept_out_the_good_ones_are_published_and_what_depends_stops(
