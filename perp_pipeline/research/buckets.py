@@ -50,7 +50,7 @@ class BucketMean:
         """The mean with its HAC error over all rows; n counts the rows inside, no error below 8 of them."""
         if self.n < _FEWEST:
             return Estimate(self.value, math.nan, math.nan, math.nan, self.n, 0)
-        found = hac_influence(self.value, self.influence, lags, weights=self.influence)
+        found = hac_influence(self.value, self.influence, lags, uneven=True)
         return replace(lengthened(found, self.influence), n=self.n)
 
 

@@ -3,10 +3,6 @@
 A regression of standardised series takes the standard deviations for known. They are estimated from the same
 days, and funding's from persistent ones. With z the standardised series and ``b sx / sy`` an effect, the
 influence of a row on it is that on b, times sx / sy, plus the effect times (zx^2 - zy^2) / 2 (delta method).
-
-An effect then rests on the days of large returns and of extreme funding alike: what counts as the sample for
-the critical value is what blocks of rows add to its variance
-(:func:`perp_pipeline.research.statistics.weighted_critical`).
 """
 
 from __future__ import annotations

@@ -84,15 +84,15 @@ def _fixed_b(b: float) -> float:
 def weighted_critical(block_weights: Array, n: int, lags: int) -> float:
     """95 % critical value of a Bartlett t statistic of an estimate that rests on few parts of the sample.
 
-    A slope rests on the days of large returns, a bucket's mean on the visits to the bucket. What counts as
-    the sample is then the effective number of blocks, (sum g)^2 / sum g^2 with g a block's squared weights
-    (Carter, Schnepel and Steigerwald 2017, Review of Economics and Statistics 99), and b is one over it. As
-    with few clusters the variance is scaled by G / (G - 1), here against that of equal weights, for which
-    the value is :func:`fixed_b_critical`. docs/adr has what it gains.
+    A slope rests on the days of large returns and residuals, a bucket's mean on the visits to the bucket.
+    What counts as the sample is then the effective number of blocks, (sum g)^2 / sum g^2 with g what a block
+    adds to the variance (Carter, Schnepel and Steigerwald 2017, Review of Economics and Statistics 99), and b
+    is one over it. As with few clusters the variance is scaled by G / (G - 1), here against that of equal
+    blocks, for which the value is :func:`fixed_b_critical`. docs/adr has what it gains.
 
     Args:
         block_weights: sums over successive blocks of ``lags`` + 1 rows (the last may be shorter) of the
-            squared weights of the rows in the estimate.
+            squared influences of the rows on the estimate.
         n: rows.
         lags: Bartlett lags.
     """
@@ -108,9 +108,9 @@ def weighted_critical(block_weights: Array, n: int, lags: int) -> float:
     return _fixed_b(b) * math.sqrt(max(1.0, (1.0 - equal) / (1.0 - b)))
 
 
-def critical_of(weights: Array, lags: int) -> float:
-    """:func:`weighted_critical` from the weight of each row."""
-    return weighted_critical(_block_sums(weights**2, lags), len(weights), lags)
+def critical_of(influence: Array, lags: int) -> float:
+    """:func:`weighted_critical` from the influence of each row."""
+    return weighted_critical(_block_sums(influence**2, lags), len(influence), lags)
 
 
 _LARGEST_B = 0.95
@@ -165,7 +165,7 @@ def independent_mean(values: npt.ArrayLike) -> Estimate:
 
 
 def hac_influence(
-    value: float, influence: Array, lags: int | None = None, weights: Array | None = None
+    value: float, influence: Array, lags: int | None = None, *, uneven: bool = False
 ) -> Estimate:
     """An estimate with the HAC error of its influence function (delta method).
 
@@ -174,15 +174,14 @@ def hac_influence(
         influence: its influence of each observation, in time order, mean zero, so that the estimate's
             error is about the mean of ``influence``.
         lags: Bartlett lags; :func:`hac_lags` of the sample by default.
-        weights: (n,) weights of the observations where they are very unequal (:func:`weighted_critical`);
-            ``influence`` itself where also the size of what is averaged comes and goes.
+        uneven: the estimate rests on few parts of the sample (:func:`weighted_critical`).
     """
     n = len(influence)
     if n < 8:
         return Estimate(value, math.nan, math.nan, math.nan, n, 0)
     used = hac_lags(n) if lags is None else lags
     se = math.sqrt(max(0.0, bartlett_variance(influence, used)) / n)
-    critical = fixed_b_critical(used, n) if weights is None else critical_of(weights, used)
+    critical = critical_of(influence, used) if uneven else fixed_b_critical(used, n)
     reach = critical * se
     return Estimate(value, se, value - reach, value + reach, n, used)
 
@@ -307,8 +306,8 @@ class OlsFit:
         params, cov: coefficients (k,) and their HAC covariance (k, k).
         r2: share of variance explained.
         n, lags: observations and Bartlett lags.
-        loadings: (blocks, k, k) sums, over blocks of ``lags`` + 1 rows, of the products of the rows' weights
-            in the coefficients (of their influences where the effects are standardised).
+        loadings: (blocks, k, k) sums, over blocks of ``lags`` + 1 rows, of the products of the rows'
+            influences on the coefficients.
     """
 
     names: tuple[str, ...]
@@ -362,7 +361,7 @@ def ols_hac(
     result = OLS(y, unit).fit()
     bread = np.asarray(result.normalized_cov_params) / np.outer(size, size)
     scores = x * np.asarray(result.resid)[:, None]
-    weights = x @ bread
+    influence = scores @ bread
     first = hac_lags(n) if lags is None else lags
     return [
         OlsFit(
@@ -372,7 +371,7 @@ def ols_hac(
             r2=float(result.rsquared),
             n=n,
             lags=used,
-            loadings=block_products(weights, used),
+            loadings=block_products(influence, used),
         )
         for used in (first, *more_lags)
     ]
