@@ -10,7 +10,7 @@ A window premium P is N(m, s^2), a log return z is normal, and both are sums ove
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from statistics import NormalDist
@@ -141,6 +141,19 @@ class Law:
         shift = self.with_log_return(0, -hours, 0) / self.premium.sd
         edge = NormalDist().inv_cdf(0.9)
         return self.growth(hours) * normal_cdf(sign * shift - edge) / 0.1 - 1.0
+
+    def share_of_days(self, holds: Callable[[np.ndarray], np.ndarray], draws: int = 2_000_000) -> float:
+        """Probability that a day's mean annual rate, by accrual, is such: draws of its windows' law.
+
+        Its own error is at most a thousandth of the root of the share.
+        """
+        law = self.premium
+        ends = [end for _, end in self.accrual]
+        apart = np.abs(np.subtract.outer(ends, ends)) // WINDOW
+        root = np.linalg.cholesky([[law.autocovariance(int(lag)) for lag in row] for row in apart])
+        premium = law.mean + np.random.default_rng(7).normal(size=(draws, len(ends))) @ root.T
+        rate = ANNUAL * self.perp.rate_map(premium) @ np.array([share for share, _ in self.accrual])
+        return float(holds(rate).mean())
 
     def share_default(self) -> float:
         return self.perp.rate_map.share_default(self.premium.mean, self.premium.sd)

@@ -1,13 +1,14 @@
 """Result tables hold what the simulated market planted: 95 % intervals in 100 markets, by the real builders.
 
-Each market is three years long. Truth is a closed form (market_truth.py, simulation/truth.py); where there is
-none (shares of days, drawdowns), it is the mean over the 100 markets, whose own error is a tenth of one
-market's. Intervals are to hold the truth in at least 90 of 100 markets; rows that do not are listed in
-``BELOW`` with what they reach and why. ``python tests/unit/test_recovery.py`` prints the whole table.
+Each market is three years long. Truth is a closed form or a probability of the planted law (market_truth.py,
+simulation/truth.py); where there is none (drawdowns), it is the mean over the markets, whose own error is a
+tenth of one market's. Intervals are to hold the truth in at least 90 of 100 markets.
+``python tests/unit/test_recovery.py [MARKETS]`` prints the whole table.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -22,7 +23,7 @@ from perp_pipeline.research import daily, premium_precision, series, spreads
 from perp_pipeline.research import quanto as quanto_module
 from perp_pipeline.research.averages import out_funding_averages
 from perp_pipeline.research.daily import accrual_funding, midnight_prices
-from perp_pipeline.research.house_money import DRAWDOWNS, out_house_money
+from perp_pipeline.research.house_money import DEFAULT_ANNUAL, DRAWDOWNS, HIGH_RATE, out_house_money
 from perp_pipeline.research.lead_lag import out_lead_lag
 from perp_pipeline.research.periods import standard_periods
 from perp_pipeline.research.persistence_null import null_rows
@@ -48,6 +49,11 @@ MAIN = {
     "premium": ("BTCUSDT",),
 }
 """Contracts that the costlier tables are made of: with a high share of default rates, and with a low one."""
+EXTREME = {
+    "share_above_50pct": lambda rate: rate > HIGH_RATE,
+    "share_above_default": lambda rate: rate > DEFAULT_ANNUAL + 1e-9,
+    "share_negative": lambda rate: rate < 0.0,
+}
 
 
 def _whole(first: pd.Timestamp, last: pd.Timestamp, extra: object = ()) -> list[str]:
@@ -249,8 +255,9 @@ def _house_money() -> Iterator[Row]:
             for decile, value in means.items():
                 yield Row("house_money", where | {"bucket": f"d{decile:02d}"}, value)
             yield Row("house_money", where | {"bucket": "d10_minus_d01"}, means[10] - means[1])
-        for kind in ("share_above_50pct", "share_above_default", "share_negative"):
-            yield Row("house_money", about | {"bucket_kind": kind, "bucket": "all"}, None)
+        for kind, holds in EXTREME.items():
+            where = about | {"bucket_kind": kind, "bucket": "all"}
+            yield Row("house_money", where, law.share_of_days(holds))
         for bucket, _, _ in DRAWDOWNS:
             yield Row("house_money", about | {"bucket_kind": "drawdown_365d", "bucket": bucket}, None)
 
@@ -276,23 +283,8 @@ def _sides_and_premium() -> Iterator[Row]:
 
 
 ROWS = [*_averages(), *_regressions(), *_lead_lag(), *_quanto(), *_house_money(), *_sides_and_premium()]
-BELOW = {
-    # Standardised effects take the standard deviations for known, as the regression of standardised series
-    # does; over 300 markets these three hold 91 to 94 %.
-    "regressions ETHUSD h7_accrual_std prior": 88,
-    "regressions ETHUSD h30_accrual_std prior_minus_same": 88,
-    "regressions ETHUSD h30_announced_std prior_minus_same": 88,
-    # A product of two means that are both near zero: its distribution is far from normal.
-    "quanto ETHUSD 8h product_of_means": 86,
-    "quanto ETHUSD 8h_paid product_of_means": 86,
-    "quanto ETHUSD daily product_of_means": 86,
-    # Few visits, and rates that are skewed within them: the mean and its error are small or large together.
-    "house_money XBTUSD past_return_7d d01": 86,
-    "house_money XBTUSD share_above_50pct all": 86,
-    "house_money ETHUSD past_return_30d d10_minus_d01": 86,
-    "house_money ETHUSD drawdown_365d 0_5pct": 88,
-}
-"""Percent of the markets at least; what they show is one or two above."""
+BY_CHANCE = {"regressions ETHUSD h7_accrual_std prior": 89}
+"""The row that falls short over these 100 markets; it holds in 93 % of the first 300, and of the first 900."""
 
 
 @pytest.mark.slow
@@ -300,7 +292,7 @@ BELOW = {
 def test_intervals_hold_what_was_planted(row: Row) -> None:
     held, markets = row.coverage()
     assert markets > 0
-    assert held >= BELOW.get(row.name, LEAST) / 100 * markets, f"{held} of {markets}"
+    assert held >= BY_CHANCE.get(row.name, LEAST) / 100 * markets, f"{held} of {markets}"
 
 
 @pytest.mark.slow
@@ -320,6 +312,7 @@ def test_the_null_of_persistence_rejects_as_often_as_it_says() -> None:
 
 
 if __name__ == "__main__":
+    MARKETS = int(sys.argv[1]) if len(sys.argv) > 1 else MARKETS
     for one in ROWS:
         inside, of = one.coverage()
         rows = one.found()
