@@ -28,7 +28,7 @@ from perp_pipeline.research.premium_precision import out_premium_precision
 from perp_pipeline.research.quanto import out_quanto
 from perp_pipeline.research.regressions import out_regressions
 from perp_pipeline.research.sides import out_sides
-from perp_pipeline.research.spreads import out_venue_spreads
+from perp_pipeline.research.spreads import out_venue_spreads, out_venue_spreads_monthly
 from perp_pipeline.steps import Input, Step
 
 
@@ -154,6 +154,11 @@ RESULTS = (
         out_venue_spreads,
         _whole("core_funding_daily", "core_cme_implied"),
         parameters=("periods",),
+    ),
+    Step(
+        contracts.get("out_venue_spreads_monthly"),
+        out_venue_spreads_monthly,
+        _whole("core_funding_daily", "core_cme_implied"),
     ),
 )
 

@@ -239,6 +239,36 @@ OUT_VENUE_SPREADS = Contract(
 )
 
 
+OUT_VENUE_SPREADS_MONTHLY = Contract(
+    name="out_venue_spreads_monthly",
+    doc=(
+        "The headline pairs of out_venue_spreads by calendar month: the mean difference on the days of the "
+        "month that both venues have, the series behind the figure of monthly differences. Errors are "
+        "Newey-West within the month."
+    ),
+    grain="one pair of venues, base and month",
+    key=("venue_a", "venue_b", "base", "month"),
+    columns=(
+        Column("venue_a", "string", "venue of side a"),
+        Column("venue_b", "string", "venue of side b"),
+        _BASE,
+        Column("month", "string", "UTC calendar month, YYYY-MM"),
+        Column("symbol_a", "string", "side a's own symbol"),
+        Column("symbol_b", "string", "side b's own symbol"),
+        Column("method_a", "string", "funding, or side a's CME method"),
+        Column("method_b", "string", "funding, or side b's CME method"),
+        *estimate_columns("fraction a year", what="mean of rate a minus rate b over the month's common days"),
+    ),
+    checks=(
+        *RESULT_CHECKS,
+        RowCheck(
+            "ordered_pair", "a pair is there once, in order", _ordered_pair, "fix the builder's pairing"
+        ),
+    ),
+    may_be_empty=True,
+)
+
+
 def _known_claim(frame: pd.DataFrame) -> pd.Series:
     return frame["claim_id"].between(1, N_CLAIMS)
 
@@ -322,4 +352,10 @@ OUT_CLAIMS = Contract(
     ),
 )
 
-TABLES: Final = (OUT_FUNDING_AVERAGES, OUT_FUNDING_MONTHLY, OUT_VENUE_SPREADS, OUT_CLAIMS)
+TABLES: Final = (
+    OUT_FUNDING_AVERAGES,
+    OUT_FUNDING_MONTHLY,
+    OUT_VENUE_SPREADS,
+    OUT_VENUE_SPREADS_MONTHLY,
+    OUT_CLAIMS,
+)

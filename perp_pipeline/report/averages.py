@@ -56,11 +56,15 @@ def _say_monthly(period: str) -> Callable[[Tables], str]:
 def _say_differences(tables: Tables) -> str:
     parts = []
     for base in BASES:
-        for (a, b), line in venue_differences(tables["out_funding_monthly"], base).items():
-            above = int((line > 0).sum())
+        for (a, b), rows in venue_differences(tables["out_venue_spreads_monthly"], base).items():
+            line = rows["estimate"].dropna()
+            above, beyond = int((line > 0).sum()), int((rows["ci_low"] > 0).sum())
+            largest = rows.loc[line.abs().idxmax()]
+            ends = cells.interval(largest["ci_low"], largest["ci_high"], "fraction a year")
             parts.append(
                 f"{base}, {venue_name(a)} minus {venue_name(b)}: above zero in {above} of {len(line)} "
-                f"months, largest {number(100 * line.max())} points ({line.idxmax():%b %Y})"
+                f"months, by its interval in {beyond}; largest {number(100 * largest['estimate'])} points "
+                f"({ends}, {line.abs().idxmax():%b %Y})"
             )
     return "; ".join(parts)
 
@@ -103,7 +107,8 @@ FIGURES: tuple[FigureExhibit, ...] = (
         "monthly",
         "B",
         "Monthly funding by venue",
-        "After figure 3 of the essay. One line per venue: its contract with the longest history.",
+        "After figure 3 of the essay. One line per venue: its contract with the longest history. Bands are "
+        "95 % intervals of each month's mean; a month is short for a rate as persistent as this.",
         (6, 11),
         ("out_funding_monthly",),
         lambda tables, source: monthly_figure(tables["out_funding_monthly"], source=source),
@@ -113,11 +118,12 @@ FIGURES: tuple[FigureExhibit, ...] = (
         "differences",
         "B",
         "Monthly differences between venues",
-        "After figure 4 of the essay. The dashed line is the mean over the window, with its 95 % interval.",
+        "After figure 4 of the essay: the mean difference of each month on the days that both venues have. "
+        "The dashed line is the mean over the window. Both with their 95 % intervals.",
         (5, 7),
-        ("out_funding_monthly",),
+        ("out_venue_spreads_monthly",),
         lambda tables, source: differences_figure(
-            tables["out_funding_monthly"], tables.get("out_venue_spreads"), source=source
+            tables["out_venue_spreads_monthly"], tables.get("out_venue_spreads"), source=source
         ),
         _say_differences,
     ),

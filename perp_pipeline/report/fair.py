@@ -201,6 +201,7 @@ def sides_figure(sides: pd.DataFrame, *, source: str = "out_sides") -> Figure:
         subtitle="Percent of payments, open interest, days; whole lake; 95 % interval (Newey-West, fixed-b).",
         unit="percent",
         footer=f"Source: {source}. The default: exactly 0.01 % per 8 hours, pro rata. n: payments, or days.",
+        column="%  [95 % interval]",
     )
 
 
@@ -228,6 +229,7 @@ def tracking_figure(sides: pd.DataFrame, *, source: str = "out_sides") -> Figure
         unit="basis points of spot",
         footer=f"Source: {source}. n: moments, or windows. Price over spot holds what the hour's last trades "
         "differ in age.",
+        column="sd  [95 % interval]",
     )
 
 

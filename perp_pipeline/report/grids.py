@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 _HEAD, _KEY, _LEFT, _RIGHT, _FOOT = 60, 20, 62, 14, 44
 _PANEL_HEAD, _PANEL_FOOT = 24, 42
 _CHARACTER = 7.0
+_BELOW = 13
+"""Pixels of a line below a heading."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ class Panel:
         ticks: texts below the x axis, one per place; empty texts are left out. Two lines are allowed.
         lines: each with as many estimates as there are ticks.
         note: right of the heading, such as n.
-        below: a line of its own below the heading.
+        below: lines of their own below the heading.
     """
 
     heading: str
@@ -84,7 +86,8 @@ def grid_figure(
     """
     rows = max(1, math.ceil(len(panels) / columns))
     keys = _keys(panels)
-    top = _HEAD + (_KEY if len(keys) > 1 else 0)
+    below = max((_lines(panel.below) for panel in panels), default=0)
+    top = _HEAD + (_KEY if len(keys) > 1 else 0) + _BELOW * below
     gap = _LEFT
     width = (WIDTH - _LEFT - _RIGHT - gap * (columns - 1)) / columns
     with house_style():
@@ -115,6 +118,10 @@ def grid_figure(
 def _ticks(reach: tuple[float, float], unit: str, digits: int) -> Callable[[float, float], str]:
     decimals = max(digits, math.ceil(-math.log10((reach[1] - reach[0]) / 5)))
     return lambda value, _: f"{number(value, decimals)} {unit}".rstrip()
+
+
+def _lines(text: str) -> int:
+    return text.count("\n") + 1 if text else 0
 
 
 def _keys(panels: Sequence[Panel]) -> dict[str, str]:
@@ -148,7 +155,7 @@ def _reach(panels: Sequence[Panel], room: float = 0.07) -> tuple[float, float]:
 
 def _draw(axes: Axes, panel: Panel, band: bool, aligned: bool) -> None:
     axes.set_label(panel.heading)
-    top = 1.04 + (13.0 / axes.bbox.height if panel.below else 0.0)
+    top = 1.04 + _BELOW * _lines(panel.below) / axes.bbox.height
     axes.text(0, top, panel.heading, transform=axes.transAxes, fontweight="bold", va="bottom")
     if panel.below:
         muted = colour("muted")

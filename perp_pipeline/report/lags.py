@@ -61,23 +61,24 @@ def lags_figure(parts: pd.DataFrame, *, source: str = "out_claim_parts") -> Figu
                 for name in ("estimate", "ci_low", "ci_high")
             }
             lines.append(Line(verdict, colour(tone), values["estimate"], values["ci_low"], values["ci_high"]))
-        heading = f"{rows[0]['claim_id']}: {_short(rows[0]['label'])}{', %' if factor > 1 else ''}"
-        below = f"published: {rows[0]['published']}; n = {rows[0]['n']:,}"
+        heading = f"Claim {rows[0]['claim_id']}"
+        label = _short(rows[0]["label"]) + (", %" if factor > 1 else "")
+        below = f"{label}\npublished: {rows[0]['published']}; n = {rows[0]['n']:,}"
         panels.append(Panel(heading, ticks, lines, below=below))
     return grid_figure(
         panels,
         title="Do verdicts hang on the number of lags?",
         subtitle="95 % intervals as judged and with other Newey-West lags. Colour: the verdict of each.",
-        footer=f"Source: {source}. Number of the claim before each heading. n: days, or rates.",
+        footer=f"Source: {source}. n: days, or rates.",
         unit="",
         digits=0,
-        tall=184,
+        tall=190,
         aligned=True,
     )
 
 
 def _short(label: str) -> str:
-    return label if len(label) <= 36 else label[:35].rstrip() + "…"
+    return label if len(label) <= 56 else label[:55].rstrip() + "…"
 
 
 def _say(tables: Tables) -> str:

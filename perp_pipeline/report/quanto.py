@@ -71,8 +71,11 @@ def years_figure(quanto: pd.DataFrame, *, source: str = "out_quanto") -> Figure:
                     (100 * found["ci_high"]).tolist(),
                 )
             )
-        counts = values.reindex([(symbol, year, "covariance") for year in years])["n"]
-        note = f"n = {int(counts.sum()):,} windows"
+        counts = {
+            quantity: int(values.reindex([(symbol, year, quantity) for year in years])["n"].sum())
+            for quantity in ("covariance", "net_funding")
+        }
+        note = f"n = {counts['covariance']:,} windows, {counts['net_funding']:,} with funding"
         panels.append(Panel(f"{symbol}: {FREQUENCIES[frequency]}", years, lines, note))
     return grid_figure(
         panels,

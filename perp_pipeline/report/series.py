@@ -114,10 +114,23 @@ def in_period(frame: pd.DataFrame, month: str, period: str) -> pd.DataFrame:
     return frame[(frame[month] >= start) & (frame[month] < end)]
 
 
+def by_month(rows: pd.DataFrame) -> pd.DataFrame:
+    """Estimate and interval of rows with a ``month``, on an index of month starts without holes."""
+    return rows.set_index("month")[["estimate", "ci_low", "ci_high"]].sort_index().asfreq("MS")
+
+
 def principal_series(
     monthly: pd.DataFrame, base: str, period: str, cme_method: str = CME_METHOD
 ) -> dict[str, pd.Series]:
-    """One monthly series per venue: its symbol with the longest history, or the CME method asked for.
+    """Estimates of :func:`principal_months` alone: venue -> fractions a year by month."""
+    months = principal_months(monthly, base, period, cme_method)
+    return {venue: rows["estimate"] for venue, rows in months.items()}
+
+
+def principal_months(
+    monthly: pd.DataFrame, base: str, period: str, cme_method: str = CME_METHOD
+) -> dict[str, pd.DataFrame]:
+    """Monthly rates per venue: its symbol with the longest history, or the CME method asked for.
 
     The rule of the headline rows of out_venue_spreads: figures and spreads speak of the same contracts.
 
@@ -125,19 +138,19 @@ def principal_series(
         monthly: out_funding_monthly.
 
     Returns:
-        Venue -> estimate (fraction a year) on a month-start index that runs without holes (NaN where
-        the venue has none), in order of display.
+        Venue -> estimate, ci_low and ci_high (fractions a year) on a month-start index that runs without
+        holes (NaN where the venue has none), in order of display.
     """
     rows = labelled(monthly).assign(month=lambda frame: months_of(frame["month"]))
     rows = rows[(rows["base"] == base) & rows["method"].isin(["funding", cme_method])]
-    found: dict[str, pd.Series] = {}
+    found: dict[str, pd.DataFrame] = {}
     for venue in rows["venue"].drop_duplicates():
         own = rows[rows["venue"] == venue]
         days = own.groupby("symbol")["n"].sum()
         symbol = min(days.index, key=lambda name: (-days[name], name))
         months = in_period(own[own["symbol"] == symbol], "month", period)
         if len(months):
-            found[str(venue)] = months.set_index("month")["estimate"].sort_index().asfreq("MS")
+            found[str(venue)] = by_month(months)
     return found
 
 

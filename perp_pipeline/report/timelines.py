@@ -19,8 +19,11 @@ from perp_pipeline.report.series import (
     CME_METHOD,
     ESSAY_PERIOD,
     METHOD_NAMES,
+    by_month,
+    in_period,
+    months_of,
     period_words,
-    principal_series,
+    principal_months,
     venue_name,
 )
 from perp_pipeline.report.style import (
@@ -50,40 +53,46 @@ def monthly_figure(
     cme_method: str = CME_METHOD,
     source: str = "out_funding_monthly",
 ) -> Figure:
-    """Figure 3: monthly mean funding by venue, one line per venue, one panel per base.
+    """Figure 3: monthly mean funding by venue, a line with its 95 % band per venue, a panel per base.
 
     Args:
         monthly: out_funding_monthly (estimates in fractions a year).
         cme_method: the CME definition to draw.
     """
-    panels = {base: principal_series(monthly, base, period, cme_method) for base in bases}
+    panels = {base: principal_months(monthly, base, period, cme_method) for base in bases}
+    values = [rows["estimate"] for lines in panels.values() for rows in lines.values()]
+    months = max((int(line.notna().sum()) for line in values), default=0)
     tall = 235
     with house_style():
-        months = max((len(line.dropna()) for lines in panels.values() for line in lines.values()), default=0)
         figure = canvas(
             _HEAD + tall * len(panels) + _FOOT - 12,
             f"Monthly mean funding by venue, {period_words(period)}",
             "Percent a year, simple annualisation; positive: longs pay. "
             f"CME: {METHOD_NAMES.get(cme_method, cme_method)}. n: up to {months} months. Scales differ.",
-            f"Source: {source}.",
+            f"Source: {source}. Bands: 95 % interval of each month's mean (Newey-West, fixed-b), cut at the "
+            "panel's edge.",
         )
-        values = [line for lines in panels.values() for line in lines.values()]
         for index, (base, lines) in enumerate(panels.items()):
             axes = _time_axes(figure, _HEAD + 26 + tall * index, tall - 50, base, "%")
-            axes.set_ylim(*_reach(list(lines.values())))
+            axes.set_ylim(*_reach([rows["estimate"] for rows in lines.values()], room=0.12))
             others = tuple(lines)
-            for venue, line in lines.items():
+            for venue, rows in lines.items():
+                days, tone = _days(rows["estimate"]), venue_colour(venue, others)
+                low, line, high = (100 * rows[name].to_numpy() for name in ("ci_low", "estimate", "ci_high"))
+                axes.fill_between(
+                    days, low, high, color=tone, alpha=0.15, linewidth=0, label=f"{venue_name(venue)}, 95 %"
+                )
                 axes.plot(
-                    _days(line),
-                    100 * line.to_numpy(),
-                    color=venue_colour(venue, others),
+                    days,
+                    line,
+                    color=tone,
                     linewidth=1.8,
                     linestyle=(0, (5, 1.5)) if venue == "cme" else "-",
-                    marker="o" if line.notna().sum() < 60 else "",
+                    marker="o" if months < 60 else "",
                     markersize=3,
                     label=venue_name(venue),
                 )
-            _end_labels(axes, lines, tall - 50)
+            _end_labels(axes, {venue: rows["estimate"] for venue, rows in lines.items()}, tall - 50)
             _span_axis(axes, values)
             if not lines:
                 axes.text(0.5, 0.5, "no data in this window", transform=axes.transAxes, ha="center")
@@ -91,46 +100,46 @@ def monthly_figure(
 
 
 def differences_figure(
-    monthly: pd.DataFrame,
+    monthly_spreads: pd.DataFrame,
     spreads: pd.DataFrame | None = None,
     *,
     period: str = ESSAY_PERIOD,
     bases: Sequence[str] = BASES,
     pairs: Sequence[tuple[str, str]] = PAIRS,
-    cme_method: str = CME_METHOD,
-    source: str = "out_funding_monthly",
+    source: str = "out_venue_spreads_monthly",
 ) -> Figure:
-    """Figure 4: monthly difference between venues, one panel per base and pair that the data hold.
+    """Figure 4: monthly difference between venues with its interval, a panel per base and pair that is held.
 
     Args:
-        monthly: out_funding_monthly (estimates in fractions a year).
+        monthly_spreads: out_venue_spreads_monthly (estimates in fractions a year).
         spreads: out_venue_spreads; where it has the pair and period, its mean and interval are written
             beside the panel.
         pairs: (a, b) draws a minus b.
     """
     panels = [
-        (base, pair, line)
+        (base, pair, rows)
         for base in bases
-        for pair, line in venue_differences(monthly, base, period, pairs, cme_method).items()
+        for pair, rows in venue_differences(monthly_spreads, base, period, pairs).items()
     ]
     tall = 165
     with house_style():
-        months = max((int(line.notna().sum()) for *_, line in panels), default=0)
+        months = max((int(rows["estimate"].notna().sum()) for *_, rows in panels), default=0)
         figure = canvas(
             _HEAD + tall * max(1, len(panels)) + _FOOT - 12,
             f"Funding differences between venues, {period_words(period)}",
-            "Points a year, monthly means; colour: the dearer venue. "
-            f"CME: {METHOD_NAMES.get(cme_method, cme_method)}. n: up to {months} months. "
-            "BTC, ETH scales differ.",
-            f"Source: {source}.",
+            f"Points a year; colour: the dearer venue. CME: {METHOD_NAMES[CME_METHOD]}. "
+            f"n: up to {months} months. Scales of BTC and ETH differ.",
+            f"Source: {source}. Days that both have. Lines through bars, and brackets: 95 % intervals "
+            "(Newey-West, fixed-b).",
         )
-        for index, (base, pair, line) in enumerate(panels):
+        for index, (base, pair, rows) in enumerate(panels):
             heading = f"{base}: {venue_name(pair[0])} minus {venue_name(pair[1])}"
             axes = _time_axes(figure, _HEAD + 26 + tall * index, tall - 50, heading, "pp")
-            axes.set_ylim(*_reach([other for owner, _, other in panels if owner == base], room=0.16))
-            _difference_bars(axes, line, pair)
-            _mean_label(axes, spread_of(spreads, pair, base, period, cme_method), line)
-            _span_axis(axes, [line for *_, line in panels])
+            shown = [other for owner, _, others in panels if owner == base for _, other in others.items()]
+            axes.set_ylim(*_reach(shown, room=0.16))
+            _difference_bars(axes, rows, pair)
+            _mean_label(axes, spread_of(spreads, pair, base, period), rows["estimate"])
+            _span_axis(axes, [rows["estimate"] for *_, rows in panels])
         if not panels:
             axes = place(figure, _LEFT, _HEAD, WIDTH - _LEFT - _RIGHT, tall - 30)
             axes.set_axis_off()
@@ -139,20 +148,25 @@ def differences_figure(
 
 
 def venue_differences(
-    monthly: pd.DataFrame,
+    monthly_spreads: pd.DataFrame,
     base: str,
     period: str = ESSAY_PERIOD,
     pairs: Sequence[tuple[str, str]] = PAIRS,
-    cme_method: str = CME_METHOD,
-) -> dict[tuple[str, str], pd.Series]:
-    """Monthly difference a minus b (fraction a year) for each pair with months in common."""
-    lines = principal_series(monthly, base, period, cme_method)
+) -> dict[tuple[str, str], pd.DataFrame]:
+    """Monthly difference a minus b and its interval (fractions a year) for each pair with months in common.
+
+    The table may hold a pair either way round.
+    """
+    rows = monthly_spreads[monthly_spreads["base"] == base]
+    rows = in_period(rows.assign(month=months_of(rows["month"])), "month", period)
     found = {}
     for a, b in pairs:
-        if a in lines and b in lines:
-            line = (lines[a] - lines[b]).dropna()
-            if len(line):
-                found[a, b] = line
+        for first, second in ((a, b), (b, a)):
+            own = rows[(rows["venue_a"] == first) & (rows["venue_b"] == second)]
+            if len(own):
+                months = by_month(own)
+                turned = (-months).rename(columns={"ci_low": "ci_high", "ci_high": "ci_low"})
+                found[a, b] = months if first == a else turned[list(months.columns)]
     return found
 
 
@@ -239,20 +253,24 @@ def _end_labels(axes: Axes, lines: dict[str, pd.Series], height: float) -> None:
         )
 
 
-def _difference_bars(axes: Axes, line: pd.Series, pair: tuple[str, str]) -> None:
-    """Bars in the colour of the dearer venue, the largest named."""
-    values = 100 * line.to_numpy()
+def _difference_bars(axes: Axes, rows: pd.DataFrame, pair: tuple[str, str]) -> None:
+    """Bars in the colour of the dearer venue with their intervals, the largest named."""
+    held = rows[rows["estimate"].notna()]
+    low, values, high = (100 * held[name].to_numpy() for name in ("ci_low", "estimate", "ci_high"))
     tones = [venue_colour(pair[0] if value >= 0 else pair[1], pair) for value in values]
-    days = _days(line)
+    days = _days(held["estimate"])
     axes.bar(days, values, width=24, color=tones)
+    axes.vlines(days, low, high, color=colour("ink"), linewidth=1.1, label="95 %")
     peak = int(np.argmax(np.abs(values)))
+    up = values[peak] >= 0
+    tip = np.nanmax([values[peak], high[peak]]) if up else np.nanmin([values[peak], low[peak]])
     axes.annotate(
-        f"{line.index[peak]:%b %Y}: {number(values[peak], 0)}",
-        (days[peak], values[peak]),
-        xytext=(0, 4 if values[peak] >= 0 else -4),
+        f"{held.index[peak]:%b %Y}: {number(values[peak], 0)}",
+        (days[peak], tip),
+        xytext=(0, 3 if up else -3),
         textcoords="offset points",
         ha="center",
-        va="bottom" if values[peak] >= 0 else "top",
+        va="bottom" if up else "top",
         fontsize=8.5,
     )
 

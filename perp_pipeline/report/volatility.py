@@ -11,7 +11,7 @@ from perp_pipeline.report.intervals import number
 from perp_pipeline.report.series import BASES, months_of, period_words
 from perp_pipeline.report.style import WIDTH, canvas, colour, date_axis, house_style, place
 from perp_pipeline.research.periods import slice_period
-from perp_pipeline.research.volatility import monthly_volatility
+from perp_pipeline.research.volatility import mean_volatility, monthly_volatility
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -46,8 +46,8 @@ def volatility_figure(core_returns_8h: pd.DataFrame, *, source: str = "core_retu
         figure = canvas(
             _TOP + _HIGH + _FOOT,
             f"Daily volatility of spot prices, {period_words(PERIOD)}",
-            "Standard deviation of daily log returns within each calendar month.",
-            f"Source: {source}. n: up to {months} months. Dashed: the published 4 %.",
+            "Standard deviation of daily log returns within each calendar month; bands and brackets: 95 %.",
+            f"Source: {source}. n: up to {months} months. Dashed: the published 4 %. Intervals: Newey-West.",
         )
         axes = place(figure, _LEFT, _TOP, WIDTH - _LEFT - _RIGHT, _HIGH)
         axes.set_label("volatility")
@@ -56,13 +56,18 @@ def volatility_figure(core_returns_8h: pd.DataFrame, *, source: str = "core_retu
         for index, (base, rows) in enumerate(series.items()):
             tone = colour(_TONES[base])
             days = months_of(rows["month"])
+            low, high = (100 * rows[end] for end in ("ci_low", "ci_high"))
+            axes.fill_between(
+                days.to_numpy(), low, high, color=tone, alpha=0.16, linewidth=0, label=f"{base}, 95 %"
+            )
             axes.plot(days.to_numpy(), 100 * rows["volatility"], color=tone, linewidth=1.8, label=base)
             axes.text(
                 1.02,
-                0.95 - 0.12 * index,
-                f"{base}: mean {number(100 * rows['volatility'].mean(), 2)} %",
+                0.95 - 0.2 * index,
+                f"{base}: mean {_mean(rows)}",
                 transform=axes.transAxes,
                 color=tone,
+                va="top",
                 fontweight="bold",
                 fontsize=9,
             )
@@ -75,9 +80,18 @@ def volatility_figure(core_returns_8h: pd.DataFrame, *, source: str = "core_retu
     return figure
 
 
+def _mean(rows: pd.DataFrame, between: str = "\n") -> str:
+    """``4.16 % [2.84, 5.48]``."""
+    mean = mean_volatility(rows)
+    said = f"{number(100 * mean.estimate, 2)} %"
+    if pd.isna(mean.se):
+        return said
+    return f"{said}{between}[{number(100 * mean.ci_low, 2)}, {number(100 * mean.ci_high, 2)}]"
+
+
 def _say(tables: Tables) -> str:
     told = [
-        f"{base}: mean of {len(rows)} months {number(100 * rows['volatility'].mean(), 2)} % a day, "
+        f"{base}: mean of {len(rows)} months {_mean(rows, ' ')} a day, "
         f"lowest {number(100 * rows['volatility'].min(), 1)} %, "
         f"highest {number(100 * rows['volatility'].max(), 1)} % "
         f"({rows.loc[rows['volatility'].idxmax(), 'month']})"

@@ -1,4 +1,4 @@
-"""out_venue_spreads: how far the rates of two venues lie apart, with errors that respect persistence."""
+"""How far the rates of two venues lie apart, by period and by month, with errors that respect persistence."""
 
 from __future__ import annotations
 
@@ -17,28 +17,13 @@ from perp_pipeline.research.statistics import hac_correlation, hac_mean, persist
 CME_HEADLINE: Final = "calendar_x12"
 """CME method of the headline rows: the one the essays use. The others are beside it."""
 
+_SIDES = ("symbol_a", "symbol_b", "method_a", "method_b")
+_ESTIMATE = ("estimate", "se", "ci_low", "ci_high", "n", "window_start", "window_end", "hac_lags")
 _COLUMNS = (
-    "venue_a",
-    "venue_b",
-    "base",
-    "period",
-    "symbol_a",
-    "symbol_b",
-    "method_a",
-    "method_b",
-    "headline",
-    "estimate",
-    "se",
-    "ci_low",
-    "ci_high",
-    "n",
-    "window_start",
-    "window_end",
-    "hac_lags",
-    "correlation",
-    "gap_p95",
-    "gap_mean",
+    *("venue_a", "venue_b", "base", "period", *_SIDES, "headline"),
+    *(*_ESTIMATE, "correlation", "gap_p95", "gap_mean"),
 )
+_MONTHLY = ("venue_a", "venue_b", "base", "month", *_SIDES, *_ESTIMATE)
 
 
 def out_venue_spreads(
@@ -66,6 +51,23 @@ def out_venue_spreads(
             headline = a.venue != b.venue and all((s.venue, s.symbol, s.method) in chosen for s in (a, b))
             rows.extend(_pair(a, b, headline, periods))
     return pd.DataFrame(rows, columns=list(_COLUMNS))
+
+
+def out_venue_spreads_monthly(
+    *, core_funding_daily: pd.DataFrame, core_cme_implied: pd.DataFrame
+) -> pd.DataFrame:
+    """Mean difference of each headline pair of :func:`out_venue_spreads` in each month with common days."""
+    rows: list[dict[str, Any]] = []
+    all_series = list(rate_series(daily_rates(core_funding_daily, core_cme_implied)))
+    for base in sorted({series.base for series in all_series}):
+        for a, b in combinations(headline_series(one for one in all_series if one.base == base), 2):
+            days, rates_a, rates_b = common_days(a, b)
+            for month in np.unique(days.astype("datetime64[M]")):
+                where = days.astype("datetime64[M]") == month
+                rows.append(
+                    _sides(a, b) | {"month": str(month)} | _mean(days[where], (rates_a - rates_b)[where])
+                )
+    return pd.DataFrame(rows, columns=list(_MONTHLY))
 
 
 def headline_series(series: Iterable[RateSeries]) -> list[RateSeries]:
@@ -101,29 +103,41 @@ def _pair(a: RateSeries, b: RateSeries, headline: bool, extra: Sequence[str]) ->
         if len(first) == 0:
             continue
         gap = first - second
-        mean = hac_mean(gap, persistent_lags(gap))
         yield {
-            "venue_a": a.venue,
-            "venue_b": b.venue,
-            "base": a.base,
+            **_sides(a, b),
             "period": period,
-            "symbol_a": a.symbol,
-            "symbol_b": b.symbol,
-            "method_a": a.method,
-            "method_b": b.method,
             "headline": headline,
-            "estimate": mean.estimate,
-            "se": mean.se,
-            "ci_low": mean.ci_low,
-            "ci_high": mean.ci_high,
-            "n": mean.n,
-            "window_start": utc(days[where][0]),
-            "window_end": utc(days[where][-1]),
-            "hac_lags": mean.hac_lags,
+            **_mean(days[where], gap),
             "correlation": _correlation(first, second),
             "gap_p95": float(np.quantile(np.abs(gap), 0.95)),
             "gap_mean": float(np.abs(gap).mean()),
         }
+
+
+def _sides(a: RateSeries, b: RateSeries) -> dict[str, Any]:
+    return {
+        "venue_a": a.venue,
+        "venue_b": b.venue,
+        "base": a.base,
+        "symbol_a": a.symbol,
+        "symbol_b": b.symbol,
+        "method_a": a.method,
+        "method_b": b.method,
+    }
+
+
+def _mean(days: npt.NDArray[np.datetime64], gap: npt.NDArray[np.float64]) -> dict[str, Any]:
+    mean = hac_mean(gap, persistent_lags(gap))
+    return {
+        "estimate": mean.estimate,
+        "se": mean.se,
+        "ci_low": mean.ci_low,
+        "ci_high": mean.ci_high,
+        "n": mean.n,
+        "window_start": utc(days[0]),
+        "window_end": utc(days[-1]),
+        "hac_lags": mean.hac_lags,
+    }
 
 
 def _correlation(first: npt.NDArray[np.float64], second: npt.NDArray[np.float64]) -> float:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from perp_pipeline.research.statistics import Estimate, hac_influence, hac_mean, persistent_lags
+
 LEAST_DAYS = 20
 """Daily returns that a month needs."""
 
@@ -19,8 +21,9 @@ def monthly_volatility(core_returns_8h: pd.DataFrame) -> pd.DataFrame:
         core_returns_8h: rows of one base, by window_end.
 
     Returns:
-        month (``2021-02``), volatility (fraction a day), n (days), first and last (naive UTC times of the
-        first and last daily close used).
+        month (``2021-02``), volatility (fraction a day) with se, ci_low and ci_high (Newey-West within the
+        month, by the delta method), n (days), first and last (naive UTC times of the first and last daily
+        close used).
     """
     midnight = core_returns_8h[core_returns_8h["window_end"].dt.hour == 0]
     closes = pd.DatetimeIndex(midnight["window_end"].dt.tz_localize(None))
@@ -43,4 +46,22 @@ def monthly_volatility(core_returns_8h: pd.DataFrame) -> pd.DataFrame:
             "last": by_month["close"].max(),
         }
     )
-    return table[table["n"] >= LEAST_DAYS].reset_index()
+    table = table[table["n"] >= LEAST_DAYS]
+    errors = {month: _error(by_month.get_group(month)["ret"]) for month in table.index}
+    for name in ("se", "ci_low", "ci_high"):
+        table = table.assign(**{name: [getattr(errors[month], name) for month in table.index]})
+    return table.reset_index()
+
+
+def mean_volatility(monthly: pd.DataFrame) -> Estimate:
+    """Mean of the months of :func:`monthly_volatility`, with its Newey-West error and interval."""
+    values = monthly["volatility"].to_numpy(dtype=np.float64)
+    return hac_mean(values, persistent_lags(values))
+
+
+def _error(returns: pd.Series) -> Estimate:
+    values = returns.to_numpy(dtype=np.float64)
+    spread = float(values.std(ddof=1))
+    squares = (values - values.mean()) ** 2
+    influence = (squares - squares.mean()) / (2.0 * spread) if spread > 0 else np.zeros(len(values))
+    return hac_influence(spread, influence)

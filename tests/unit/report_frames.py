@@ -83,6 +83,22 @@ def spreads() -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def monthly_spreads() -> pd.DataFrame:
+    """out_venue_spreads_monthly: Binance 9.1 points above BitMEX in BTC; BitMEX 19 below Binance in ETH."""
+    pairs = (
+        ("binance", "BTCUSDT", "bitmex", "XBTUSD", "funding", "BTC", 0.091),
+        ("binance", "BTCUSDT", "cme", "BTC", "calendar_x12", "BTC", 0.099),
+        ("bitmex", "ETHUSD", "binance", "ETHUSDT", "funding", "ETH", -0.19),
+    )
+    return pd.DataFrame(
+        {"venue_a": a, "venue_b": b, "base": base, "month": month, "symbol_a": x, "symbol_b": y}
+        | {"method_a": "funding", "method_b": method}
+        | _estimates(mean, 30)
+        for a, x, b, y, method, base, mean in pairs
+        for month in MONTHS
+    )
+
+
 def claims() -> pd.DataFrame:
     """out_claims: three claims, one without data, one whose text would be markup."""
     start, end = pd.Timestamp("2019-09-10", tz="UTC"), pd.Timestamp("2022-06-30", tz="UTC")

@@ -26,10 +26,10 @@ def _line(figure: Figure, heading: str, label: str) -> np.ndarray:
 
 def test_intervals_by_lags_are_coloured_by_their_verdict() -> None:
     figure = lags.lags_figure(frames.claim_parts())
-    panel = "10: perps above 50 %, %"
+    panel = "Claim 10"
     np.testing.assert_allclose(_line(figure, panel, "weak"), [14.6, np.nan])
     np.testing.assert_allclose(_line(figure, panel, "holds"), [np.nan, 14.6])
-    assert "published: above 10 %; n = 1,000" in _texts(figure)
+    assert "perps above 50 %, %\npublished: above 10 %; n = 1,000" in _texts(figure)
 
 
 def test_the_map_passes_through_what_the_essays_print_and_is_flat_in_its_zone() -> None:
@@ -52,6 +52,8 @@ def test_volatility_by_month() -> None:
     figure = volatility.volatility_figure(frames.returns_8h())
     np.testing.assert_allclose(_line(figure, "volatility", "ETH"), 4.0, atol=0.15)
     assert "n: up to 3 months" in " ".join(_texts(figure))
+    assert {"ETH, 95 %"} == {str(band.get_label()) for band in figure.axes[0].collections}
+    assert any(text.startswith("ETH: mean 4.") and "[" not in text for text in _texts(figure))
 
 
 def test_a_claim_s_numbers_are_told_with_those_by_other_routes() -> None:

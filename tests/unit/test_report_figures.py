@@ -89,16 +89,40 @@ def test_the_symbol_with_the_longest_history_speaks_for_its_venue() -> None:
     assert principal_series(both, "BTC", frames.PERIOD)["bitmex"].max() < 1
 
 
+def test_monthly_lines_have_bands() -> None:
+    panel = _panel(figures.monthly_figure(frames.monthly()), "BTC")
+    bands = {str(band.get_label()): band for band in panel.collections}
+    assert set(bands) == {"Binance, 95 %", "BitMEX, 95 %", "CME, 95 %"}
+    heights = bands["Binance, 95 %"].get_paths()[0].vertices[:, 1]
+    assert (heights.min(), heights.max()) == (pytest.approx(11.2), pytest.approx(14.2 + 33 + 3))
+
+
 def test_differences_are_a_minus_b_and_carry_the_mean_of_the_spreads() -> None:
-    figure = figures.differences_figure(frames.monthly(), frames.spreads())
+    figure = figures.differences_figure(frames.monthly_spreads(), frames.spreads())
     panel = _panel(figure, "BTC: Binance minus BitMEX")
     np.testing.assert_allclose([bar.get_height() for bar in panel.patches], 9.1)
+    errors = next(item for item in panel.collections if item.get_label() == "95 %").get_segments()
+    assert len(errors) == 34
+    np.testing.assert_allclose(errors[0][:, 1], [6.1, 12.1])
     mean = next(line for line in panel.lines if line.get_label() == "mean")
     assert mean.get_ydata()[0] == pytest.approx(9.1)
     said = _texts(figure)
     assert "mean 9.1\n[6.1, 12.1]" in said
     assert "mean 9.9\n[6.9, 12.9]" in said
     assert "mean 19.0" in said, "ETH has no row of spreads: the mean of the months, without interval"
+
+
+def test_a_pair_that_is_held_the_other_way_round_is_turned() -> None:
+    figure = figures.differences_figure(frames.monthly_spreads())
+    panel = _panel(figure, "ETH: Binance minus BitMEX")
+    np.testing.assert_allclose([bar.get_height() for bar in panel.patches], 19.0)
+    np.testing.assert_allclose(panel.collections[0].get_segments()[0][:, 1], [16.0, 22.0])
+
+
+def test_a_month_without_a_difference_has_no_bar() -> None:
+    holed = frames.monthly_spreads().query("month != '2020-05'")
+    panel = _panel(figures.differences_figure(holed), "BTC: Binance minus BitMEX")
+    assert len(panel.patches) == 33
 
 
 def test_spreads_show_headline_contracts_and_every_cme_method() -> None:
@@ -138,7 +162,7 @@ def test_nothing_is_left_outside_the_figure() -> None:
     for figure in (
         figures.averages_figure(frames.averages()),
         figures.monthly_figure(frames.monthly()),
-        figures.differences_figure(frames.monthly(), frames.spreads()),
+        figures.differences_figure(frames.monthly_spreads(), frames.spreads()),
         figures.spreads_figure(frames.spreads()),
     ):
         renderer = FigureCanvasAgg(figure).get_renderer()

@@ -30,6 +30,7 @@ def _tables() -> dict[str, pd.DataFrame]:
         "out_funding_averages": frames.averages(),
         "out_funding_monthly": frames.monthly(),
         "out_venue_spreads": frames.spreads(),
+        "out_venue_spreads_monthly": frames.monthly_spreads(),
         "out_claims": frames.claims(),
     }
 

@@ -294,6 +294,7 @@ def test_every_figure_says_its_source_and_n_and_is_the_same_each_time() -> None:
         "out_funding_averages": report_frames.averages(),
         "out_funding_monthly": report_frames.monthly(),
         "out_venue_spreads": report_frames.spreads(),
+        "out_venue_spreads_monthly": report_frames.monthly_spreads(),
     }
     held["out_claims"] = report_frames.claims()
     for exhibit in FIGURES:

@@ -8,7 +8,7 @@ import pytest
 from funding_frames import ar1, daily, implied
 
 from perp_pipeline.contracts import results
-from perp_pipeline.research.spreads import out_venue_spreads
+from perp_pipeline.research.spreads import out_venue_spreads, out_venue_spreads_monthly
 from perp_pipeline.research.statistics import hac_mean, persistent_lags
 
 COMMON = ar1(1000, 0.97, 1, mean=0.1, sd=0.2)
@@ -85,3 +85,32 @@ def test_no_pair_is_an_empty_table() -> None:
     )
     assert alone.empty
     assert set(alone.columns) == {column.name for column in results.OUT_VENUE_SPREADS.columns}
+
+
+def test_months_of_headline_pairs_are_the_spreads_of_those_months() -> None:
+    funding = pd.concat(
+        [
+            daily("binance", "BTCUSDT", "BTC", BINANCE),
+            daily("bitmex", "XBTUSD", "BTC", BITMEX),
+            daily("bitmex", "XBTUSDT", "BTC", BITMEX[300:] + 0.06, first="2020-07-06"),
+        ],
+        ignore_index=True,
+    )
+    futures = implied(np.full(500, 0.04))
+    found = out_venue_spreads_monthly(core_funding_daily=funding, core_cme_implied=futures)
+    contract = results.OUT_VENUE_SPREADS_MONTHLY
+    assert set(found.columns) == {column.name for column in contract.columns}
+    assert not found.duplicated(list(contract.key)).any()
+    assert all(check.passes(found).all() for check in contract.checks)
+    assert "XBTUSDT" not in set(found["symbol_b"])
+    whole = out_venue_spreads(
+        core_funding_daily=funding, core_cme_implied=futures, periods=("2020-02", "2021-02")
+    )
+    for month in ("2020-02", "2021-02"):
+        for _, row in found[found["month"] == month].iterrows():
+            same = whole[
+                whole["headline"] & (whole["period"] == month) & (whole["venue_b"] == row["venue_b"])
+            ]
+            same = same[same["venue_a"] == row["venue_a"]].iloc[0]
+            for name in ("estimate", "se", "ci_low", "ci_high", "n", "window_start", "hac_lags"):
+                assert row[name] == same[name], name
