@@ -200,6 +200,37 @@ def _profit(tables: Tables) -> cells.TableView:
     return cells.texts(headings, printed, numeric_from=3)
 
 
+_GAPS = {
+    "share_within_fee": ("hours within the fee", "share"),
+    "share_within_fee_centred": ("hours within the fee, less the median gap", "share"),
+    "mean_gap": ("mean gap", "fraction"),
+    "mean_absolute_gap": ("mean absolute gap", "fraction"),
+    "mean_absolute_gap_centred": ("mean absolute gap, less the median gap", "fraction"),
+}
+
+
+def _gaps(tables: Tables) -> cells.TableView:
+    """Pools, quantities and years down."""
+    printed = []
+    for _, own in tables[_GAP].groupby(["chain", "pool"], sort=True):
+        for quantity, (words, unit) in _GAPS.items():
+            for row in years(own[own["quantity"] == quantity]).to_dict("records"):
+                printed.append(
+                    [
+                        pool_label(row, "pool_fee_bp"),
+                        words,
+                        dates(row),
+                        cells.amount(row["estimate"], unit),
+                        cells.interval(row["ci_low"], row["ci_high"], unit),
+                        cells.amount(row["se"], unit),
+                        f"{int(row['n']):,}",
+                        f"{int(row['hac_lags']):,}",
+                    ]
+                )
+    headings = ["Pool", "Quantity", "Period", "Estimate", "95 % interval", "Std. error", "Hours", "Lags"]
+    return cells.texts(headings, printed, numeric_from=3)
+
+
 def _with_error(value: float, error: float, digits: int = 2) -> str:
     """``5.01 (0.02)``; the number alone where it has no error."""
     if pd.isna(value):
@@ -260,6 +291,16 @@ TABLES: tuple[TableExhibit, ...] = (
         folded=True,
         essay="A",
         claims=(46, 47, 48, 49, 51),
+    ),
+    TableExhibit(
+        "table-amm-price-gap",
+        "Pool prices against exchange prices, by pool and year",
+        "Gap: pool price over exchange price at the ends of hours, in logs; Newey-West errors.",
+        (_GAP,),
+        _gaps,
+        folded=True,
+        essay="A",
+        claims=(32,),
     ),
     *amm_convexity.TABLES,
     *amm_cumulative.TABLES,

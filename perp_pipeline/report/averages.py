@@ -189,7 +189,18 @@ def _all_averages(tables: Tables) -> cells.TableView:
 def _monthly(tables: Tables) -> cells.TableView:
     """Months down, series across: mean and standard error in percent a year."""
     rows = labelled(tables["out_funding_monthly"])
-    rows = rows.assign(month=months_of(rows["month"]), name=rows["base"] + " " + rows["label"])
+    return _by_month(rows.assign(name=rows["base"] + " " + rows["label"]))
+
+
+def _monthly_spreads(tables: Tables) -> cells.TableView:
+    """Months down, pairs across: mean difference and standard error in points a year."""
+    rows = tables["out_venue_spreads_monthly"]
+    pairs = [f"{row['base']} {pair_label(row)}" for row in rows.to_dict("records")]
+    return _by_month(rows.assign(name=pairs).sort_values(["base", "venue_a", "venue_b"], kind="stable"))
+
+
+def _by_month(rows: pd.DataFrame) -> cells.TableView:
+    rows = rows.assign(month=months_of(rows["month"]))
     names = list(rows["name"].drop_duplicates())
     text = rows.assign(
         text=[
@@ -253,6 +264,15 @@ TABLES: tuple[TableExhibit, ...] = (
         "Percentage points a year, first venue minus second, on days that both have.",
         ("out_venue_spreads",),
         _spreads,
+        folded=True,
+    ),
+    TableExhibit(
+        "table-spreads-monthly",
+        "Differences between venues by month",
+        "Percentage points a year, first venue minus second, on the days of the month that both have; "
+        "standard error in parentheses.",
+        ("out_venue_spreads_monthly",),
+        _monthly_spreads,
         folded=True,
     ),
     TableExhibit(

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from perp_pipeline import contracts
 from perp_pipeline.report import (
     amm,
+    averages,
     fair,
     inside_windows,
     lead_lag,
@@ -222,7 +223,8 @@ def test_convexity_by_both_routes_and_how_they_differ() -> None:
     assert {"30.4  [30.2, 30.6]", "31.2  [31.0, 31.4]", "−0.8  [−1.0, −0.6]", "−0.7  [−0.9, −0.5]"} <= set(
         said
     )
-    table = amm.TABLES[1].build({name: frames.every()[name] for name in amm.TABLES[1].needs})
+    exhibit = next(one for one in amm.TABLES if one.slug == "table-amm-convexity")
+    table = exhibit.build({name: frames.every()[name] for name in exhibit.needs})
     assert not isinstance(table, str)
     row = dict(zip(table.columns, table.rows[0], strict=True))
     assert row["Difference, bp"] == "−0.8 (0.1)"
@@ -233,6 +235,30 @@ def test_convexity_by_both_routes_and_how_they_differ() -> None:
 def test_pool_prices_within_the_fee() -> None:
     said = _texts(amm.gap_figure(frames.price_gaps()))
     assert {"75.0  [73.0, 77.0]", "80.0  [78.0, 82.0]"} <= set(said)
+
+
+def test_no_result_table_is_printed_as_it_is() -> None:
+    from perp_pipeline.report.html import _others
+
+    known = {name: pd.DataFrame({"a": [1]}) for name in contracts.tables() if name.startswith("out_")}
+    assert [other["name"] for other in _others(known)] == []
+
+
+def test_tables_of_price_gaps_and_of_monthly_differences() -> None:
+    table = next(one for one in amm.TABLES if one.slug == "table-amm-price-gap").build(frames.every())
+    assert not isinstance(table, str)
+    row = dict(zip(table.columns, table.rows[0], strict=True))
+    assert (row["Quantity"], row["Estimate"], row["95 % interval"]) == (
+        "hours within the fee",
+        "75.0 %",
+        "73.0 to 77.0",
+    )
+    spreads = {"out_venue_spreads_monthly": report_frames.monthly_spreads()}
+    months = next(one for one in averages.TABLES if one.slug == "table-spreads-monthly").build(spreads)
+    assert not isinstance(months, str)
+    first = dict(zip(months.columns, months.rows[0], strict=True))
+    assert first["BTC Binance − BitMEX"] == "9.1 (1.0)"
+    assert (first["Month"], months.total) == ("2019-09", 34)
 
 
 def test_premium_precision_timing_and_audit() -> None:
