@@ -87,7 +87,8 @@ def grid_figure(
     rows = max(1, math.ceil(len(panels) / columns))
     keys = _keys(panels)
     below = max((_lines(panel.below) for panel in panels), default=0)
-    top = _HEAD + (_KEY if len(keys) > 1 else 0) + _BELOW * below
+    head = _PANEL_HEAD + _BELOW * below
+    top = _HEAD + (_KEY if len(keys) > 1 else 0)
     gap = _LEFT
     width = (WIDTH - _LEFT - _RIGHT - gap * (columns - 1)) / columns
     with house_style():
@@ -102,8 +103,7 @@ def grid_figure(
         for index, (panel, reach) in enumerate(zip(panels, reaches, strict=True)):
             row, column = divmod(index, columns)
             left = _LEFT + column * (width + gap)
-            high = tall - _PANEL_HEAD - _PANEL_FOOT
-            axes = place(figure, left, top + row * tall + _PANEL_HEAD, width, high)
+            axes = place(figure, left, top + row * tall + head, width, tall - head - _PANEL_FOOT)
             axes.set_ylim(*reach)
             _draw(axes, panel, band, aligned)
             if mark is not None:

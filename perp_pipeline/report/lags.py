@@ -72,7 +72,7 @@ def lags_figure(parts: pd.DataFrame, *, source: str = "out_claim_parts") -> Figu
         footer=f"Source: {source}. n: days, or rates.",
         unit="",
         digits=0,
-        tall=190,
+        tall=204,
         aligned=True,
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 import report_results as frames
 from matplotlib.figure import Figure
@@ -30,6 +31,19 @@ def test_intervals_by_lags_are_coloured_by_their_verdict() -> None:
     np.testing.assert_allclose(_line(figure, panel, "weak"), [14.6, np.nan])
     np.testing.assert_allclose(_line(figure, panel, "holds"), [np.nan, 14.6])
     assert "perps above 50 %, %\npublished: above 10 %; n = 1,000" in _texts(figure)
+
+
+def test_headings_do_not_touch_the_ticks_above_them() -> None:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    parts = frames.claim_parts()
+    more = [parts[parts["claim_id"] == 10].assign(claim_id=claim) for claim in (1, 2, 6, 7)]
+    figure = lags.lags_figure(pd.concat([*more, parts], ignore_index=True))
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    assert len(figure.axes) > 2
+    for above, below in zip(figure.axes, figure.axes[2:], strict=False):
+        ticks = [tick.get_window_extent(renderer).y0 for tick in above.get_xticklabels()]
+        assert max(text.get_window_extent(renderer).y1 for text in below.texts) < min(ticks)
 
 
 def test_the_map_passes_through_what_the_essays_print_and_is_flat_in_its_zone() -> None:
