@@ -24,6 +24,8 @@ _KINDS = {
     "window": ("premium so far in the window", "blue"),
     "instant": ("premium of the moment", "vermillion"),
 }
+_EXACT = -1e3
+"""A mean of rates that is worse than this by the ratio has a rival that makes no error."""
 _RACE, _PRECISION = "out_predictor_race", "out_premium_precision"
 
 
@@ -45,6 +47,8 @@ def hours_figure(race: pd.DataFrame, *, source: str = _RACE) -> Figure:
     panels = []
     pairs = _timed(race)
     pairs = pairs[pairs["pair"]]
+    exact = pairs["estimate"] < _EXACT
+    pairs.loc[exact, ["estimate", "ci_low", "ci_high"]] = float("nan")
     for scheme, words in _SCHEMES.items():
         for keys, own in pairs[pairs["scheme"] == scheme].groupby(["base", "venue", "symbol"], sort=True):
             hours = sorted(own["left"].unique(), reverse=True)
@@ -58,7 +62,7 @@ def hours_figure(race: pd.DataFrame, *, source: str = _RACE) -> Figure:
         subtitle="One less the ratio of squared errors, out of sample: above zero the mean is better. "
         "95 %: Diebold-Mariano.",
         footer=f"Source: {source}. Whole lake. Fitted: least squares, expanding window. As they are: through "
-        "the venue's map.",
+        "the venue's map." + (" Not drawn where the premium makes no error." if exact.any() else ""),
         unit="",
         x_title="hours left to the payment",
         digits=1,

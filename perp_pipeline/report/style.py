@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import io
 import re
+import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,9 @@ WIDTH = 800
 """Width of a figure in pixels at :data:`SCREEN_DPI`."""
 SCREEN_DPI = 100
 FILE_DPI = 200
+
+_FOOTER, _FOOTER_LINE = 126, 13
+"""Characters of the source line that a figure is wide enough for, and pixels of a further line."""
 
 COLOURS: dict[str, tuple[str, str]] = {
     "paper": ("#ffffff", "#14181d"),
@@ -104,10 +108,14 @@ def house_style() -> Iterator[None]:
 def canvas(height: int, title: str, subtitle: str, footer: str) -> Figure:
     """An empty figure, :data:`WIDTH` by ``height`` pixels, with title, subtitle and source line.
 
-    Axes belong between 62 pixels below the top and 30 pixels above the bottom; see :func:`place`.
+    Axes belong between 62 pixels below the top and 30 pixels above the bottom; see :func:`place`. A source
+    line that is too long for one is set in several, and the figure is so much taller.
     """
     from matplotlib.figure import Figure
 
+    lines = textwrap.wrap(footer, _FOOTER)
+    height += _FOOTER_LINE * max(0, len(lines) - 1)
+    footer = "\n".join(lines)
     figure = Figure(figsize=(WIDTH / SCREEN_DPI, height / SCREEN_DPI), dpi=SCREEN_DPI)
     figure.text(12 / WIDTH, 1 - 10 / height, title, va="top", fontsize=12, fontweight="bold", gid="title")
     figure.text(

@@ -23,7 +23,7 @@ from perp_pipeline.report import (
     regressions,
 )
 from perp_pipeline.report.context import ReportContext
-from perp_pipeline.report.exhibit import ESSAYS, ready
+from perp_pipeline.report.exhibit import ESSAYS, FigureExhibit, ready, source_line
 from perp_pipeline.report.exhibits import FIGURES, TABLES
 from perp_pipeline.report.figures import table_figure
 from perp_pipeline.report.html import Report, build_report
@@ -235,6 +235,40 @@ def test_convexity_by_both_routes_and_how_they_differ() -> None:
 def test_pool_prices_within_the_fee() -> None:
     said = _texts(amm.gap_figure(frames.price_gaps()))
     assert {"75.0  [73.0, 77.0]", "80.0  [78.0, 82.0]"} <= set(said)
+
+
+def test_a_rival_without_error_is_left_out_of_the_scale() -> None:
+    rows = frames.race_inside_windows()
+    late = rows["predictor"] == "ma9_vs_premium_window_1h_left"
+    rows.loc[late, ["estimate", "ci_low", "ci_high"]] = -7e9
+    figure = inside_windows.hours_figure(rows)
+    assert all(abs(end) < 100 for axes in figure.axes for end in axes.get_ylim())
+    assert any(
+        "Not drawn where the premium makes no error." in text.replace("\n", " ") for text in _texts(figure)
+    )
+    drawn = inside_windows.hours_figure(frames.race_inside_windows())
+    assert not any("Not drawn" in text for text in _texts(drawn))
+
+
+@pytest.mark.parametrize("exhibit", FIGURES, ids=lambda exhibit: exhibit.slug)
+def test_texts_stay_inside_their_figure(exhibit: FigureExhibit) -> None:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    held = frames.every() | {
+        "out_funding_averages": report_frames.averages(),
+        "out_funding_monthly": report_frames.monthly(),
+        "out_venue_spreads": report_frames.spreads(),
+        "out_venue_spreads_monthly": report_frames.monthly_spreads(),
+    }
+    if exhibit.slug == "tracking":
+        held["out_sides"] = held["out_sides"].assign(estimate=7e-4, ci_low=6e-4, ci_high=8e-4)
+    figure = exhibit.draw(held, source_line(exhibit.needs, simulated=True))
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    width, height = figure.canvas.get_width_height()
+    for text in [*figure.texts, *(text for axes in figure.axes for text in axes.texts)]:
+        box = text.get_window_extent(renderer)
+        assert box.x0 >= 0 and box.x1 <= width, text.get_text()
+        assert box.y0 >= 0 and box.y1 <= height, text.get_text()
 
 
 def test_no_result_table_is_printed_as_it_is() -> None:
