@@ -25,8 +25,8 @@ def main_symbols(funding: pd.DataFrame) -> pd.DataFrame:
     return ranked.drop_duplicates(["venue", "base"])[["venue", "base", "symbol"]].reset_index(drop=True)
 
 
-def midnight_prices(core_returns_8h: pd.DataFrame, base: str) -> pd.Series:
-    """Price at 00:00 UTC, the start of each day: on every calendar day (naive), NaN where missing.
+def chained_prices(core_returns_8h: pd.DataFrame, base: str) -> pd.Series:
+    """Price at the end of each 8-hour window that has one (naive UTC).
 
     Chained from the first close by the 8-hour returns, each of which is one venue's own: a change of the
     venue (and of dollars to tether) is no return. After a hole the chain starts at the close again.
@@ -39,8 +39,13 @@ def midnight_prices(core_returns_8h: pd.DataFrame, base: str) -> pd.Series:
     chain = pd.Series(new_chain).cumsum()
     first_close = pd.Series(rows["close"].to_numpy(dtype=np.float64)).groupby(chain).transform("first")
     price = first_close * pd.Series(growth).groupby(chain).cumprod()
-    midnight = (ends == ends.dt.normalize()).to_numpy()
-    return every_day(pd.Series(price.to_numpy()[midnight], index=pd.DatetimeIndex(ends[midnight])))
+    return pd.Series(price.to_numpy(), index=pd.DatetimeIndex(ends))
+
+
+def midnight_prices(core_returns_8h: pd.DataFrame, base: str) -> pd.Series:
+    """Chained price at 00:00 UTC, the start of each day: on every calendar day (naive), NaN where missing."""
+    price = chained_prices(core_returns_8h, base)
+    return every_day(price[price.index == price.index.normalize()])
 
 
 def every_day(series: pd.Series) -> pd.Series:

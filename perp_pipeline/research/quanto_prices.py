@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from perp_pipeline.research.daily import chained_prices
 from perp_pipeline.research.statistics import Array
 
 FROZEN_RUN = 3
@@ -51,10 +52,12 @@ def clean_prices(close: pd.Series, table: str, name: str) -> Prices:
 
 
 def spot_prices(core_returns_8h: pd.DataFrame, base: str, frequency: str) -> Prices:
+    """Spot prices of an asset, chained over changes of the venue; closes decide what is no price."""
     rows = core_returns_8h[core_returns_8h["base"] == base]
-    return _on_grid(
-        rows["window_end"], rows["close"].to_numpy(dtype=np.float64), frequency, "core_returns_8h", base
-    )
+    closes = rows["close"].to_numpy(dtype=np.float64)
+    cleaned = _on_grid(rows["window_end"], closes, frequency, "core_returns_8h", base)
+    chained = chained_prices(core_returns_8h, base).reindex(cleaned.close.index)
+    return Prices(chained.where(cleaned.close.notna()), cleaned.dropped)
 
 
 def traded_prices(raw_bitmex_bucketed: pd.DataFrame, symbol: str, bar: str, frequency: str) -> Prices:

@@ -74,7 +74,12 @@ def test_quanto() -> None:
     closes = {"ETH": prices(601, 12, 0.08) * btc**0.8, "BTC": btc}
     ends = pd.date_range("2020-01-01", periods=601, freq="8h", tz="UTC").as_unit("us")
     returns = pd.concat(
-        [pd.DataFrame({"base": base, "window_end": ends, "close": close}) for base, close in closes.items()]
+        [
+            pd.DataFrame(
+                {"base": base, "window_end": ends, "close": close, "ret_8h": pd.Series(close).pct_change()}
+            )
+            for base, close in closes.items()
+        ]
     )
     names = {"venue": "bitmex", "symbol": "ETHUSD", "base": "ETH"}
     paid = payments(np.full(600, 1e-4), **names, contract_type="quanto", margin_asset="BTC")

@@ -85,6 +85,17 @@ def test_the_table_keeps_its_contract(table: pd.DataFrame) -> None:
     assert set(table["n_kept_out"]) == {0}
 
 
+def test_a_change_of_the_price_source_is_no_return(
+    tables: dict[str, pd.DataFrame], table: pd.DataFrame
+) -> None:
+    """Later closes are of a venue that prints 1 % more; each return is one venue's own."""
+    moved = tables["core_returns_8h"].reset_index(drop=True)
+    later = moved["window_end"] > moved["window_end"].quantile(0.6)
+    moved.loc[later, "close"] *= 1.01
+    built = out_quanto(**tables | {"core_returns_8h": moved}).frame
+    pd.testing.assert_frame_equal(built, table)
+
+
 def test_bad_prices_do_not_enter_and_are_counted(
     tables: dict[str, pd.DataFrame], table: pd.DataFrame
 ) -> None:
