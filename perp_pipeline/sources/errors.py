@@ -15,6 +15,10 @@ class IncompleteBody(TransientError):
     """The answer is well formed but rows are missing, repeated, out of range or not numbers."""
 
 
+class BodyTooLarge(TransientError):
+    """The answer is longer than any of the source's should be, and was cut off."""
+
+
 class Unreachable(TransientError):
     """No server at the address: the name does not resolve, or nobody takes the connection."""
 

@@ -15,12 +15,13 @@ pools' facts are the node's in any case.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from perp_pipeline import contracts
@@ -65,11 +66,16 @@ class PoolLogs:
                 frame = pd.concat(frames, ignore_index=True).sort_values(
                     ["block_number", "log_index"], ignore_index=True
                 )
+                edges = [midnight(month.start.date() + timedelta(days=n)) for n in range(len(borders))]
                 stamps = frame.pop("block_timestamp").to_numpy(dtype="float64", na_value=float("nan"))
-                exact = stamps == stamps
+                exact = _of_their_day(stamps, frame["block_number"].to_numpy(), borders, edges)
+                if wrong := int((stamps == stamps).sum() - exact.sum()):
+                    said = (
+                        "%s %s: the node dates %d logs outside the day of their block; they are interpolated"
+                    )
+                    _log.warning(said, pool.label, month, wrong)
                 micros = np.zeros(len(stamps), dtype="int64")
                 if not exact.all():
-                    edges = [midnight(month.start.date() + timedelta(days=n)) for n in range(len(borders))]
                     clock = self.reader.clock(http, pool)
                     micros = clock.interpolate(frame["block_number"].to_numpy(), borders, edges)
                 micros[exact] = (stamps[exact] * 1e6).astype("int64")
@@ -148,6 +154,18 @@ def datasets(
     """
     reader = PoolReader(pools, registry, rpc_urls, required, hypersync_token)
     return PoolLogs(reader), PoolDays(reader)
+
+
+def _of_their_day(
+    stamps: npt.NDArray[np.float64],
+    blocks: npt.NDArray[np.int64],
+    borders: Sequence[int],
+    edges: Sequence[datetime],
+) -> npt.NDArray[np.bool_]:
+    """Which times that a node sent (epoch seconds) lie in the day of their block; some send zeros."""
+    bounds = np.array([edge.timestamp() for edge in edges])
+    day = np.clip(np.searchsorted(borders, blocks, side="right") - 1, 0, len(borders) - 2)
+    return np.asarray((stamps >= bounds[day]) & (stamps < bounds[day + 1]))
 
 
 def _frame(pool: Pool, part: Part) -> pd.DataFrame:

@@ -99,7 +99,7 @@ class BlockClock:
         missing = sorted(set(blocks) - self._times.keys())
         calls = [Call("eth_getBlockByNumber", (hex(block), False)) for block in missing]
         label = f"{self.chain.name} times of {len(missing)} blocks from {missing[0] if missing else ''}"
-        results = self.node.results(self.http, calls, _check_blocks, label)
+        results = self.node.results(self.http, calls, label, check=_check_blocks)
         self._times |= {
             block: quantity(result["timestamp"]) for block, result in zip(missing, results, strict=True)
         }

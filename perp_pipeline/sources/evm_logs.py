@@ -70,7 +70,12 @@ def read_logs(content: bytes) -> pa.Table:
         SourceError: the body is no JSON, or the node's error, by its meaning.
     """
     logs = _parsed(content)
-    return log_table(result_of(loads(content)) or []) if logs is None else _columns(logs)
+    if logs is not None:
+        return _columns(logs)
+    result = result_of(loads(content))
+    if not isinstance(result, list | None):
+        raise IncompleteBody(f"the node answered with {result!r} where logs belong")
+    return log_table(result or [])
 
 
 def log_table(logs: Sequence[dict[str, Any]]) -> pa.Table:
@@ -271,7 +276,7 @@ def _verify_events(table: pa.Table, events: tuple[Event, ...]) -> None:
 
 def _parsed(content: bytes) -> pa.StructArray | None:
     """The logs of an answer; None where it is anything but one object with a list of logs for a result."""
-    if not content.isascii():
+    if content.lstrip()[:1] != b"{" or not content.isascii():  # a bare null would end the process
         return None
     try:
         answers = pj.read_json(

@@ -15,8 +15,8 @@ from perp_pipeline.sources.evm_rpc import (
     batch_payload,
     loads,
     quantity,
+    read_all,
     result_of,
-    results_of,
 )
 
 if TYPE_CHECKING:
@@ -95,9 +95,11 @@ class Node:
         self,
         http: Http,
         calls: Sequence[Call],
-        check: Callable[[Sequence[Call], list[Any]], None],
         label: str,
-    ) -> list[Any]:
+        *,
+        check: Callable[[Sequence[Call], list[T]], None] = lambda calls, results: None,
+        read: Callable[[Any], T] = result_of,
+    ) -> list[T]:
         """Results of calls whose answers never change, in bodies of as many as the node takes.
 
         A body that is refused is sent in halves, and these in halves again: whatever a node takes, a further
@@ -105,59 +107,73 @@ class Node:
 
         Args:
             check: raises a SourceError for calls and results that must not be kept.
+            read: what is made of one answer; raises a SourceError where it is none.
 
         Raises:
             SourceError: the node answers one of them with an error, or refuses it.
         """
-        found: list[Any] = []
+        found: list[T] = []
         for start in range(0, len(calls), BATCH):
-            found += self._results(http, calls[start : start + BATCH], check, label)
+            found += self._results(http, calls[start : start + BATCH], label, check, read)
         return found
+
+    def forget(self, http: Http, calls: Sequence[Call]) -> None:
+        """Set aside the stored bodies that :meth:`results` would find for calls."""
+        for start in range(0, len(calls), BATCH):
+            waiting = [calls[start : start + BATCH]]
+            while waiting:
+                part = waiting.pop()
+                http.forget(self._together(http, part))
+                if len(part) > 1:
+                    waiting += [part[: len(part) // 2], part[len(part) // 2 :]]
 
     def _results(
         self,
         http: Http,
         calls: Sequence[Call],
-        check: Callable[[Sequence[Call], list[Any]], None],
         label: str,
-    ) -> list[Any]:
-        if self.goes_in_parts(http, calls, batch_payload):
-            middle = len(calls) // 2
-            return [
-                *self._results(http, calls[:middle], check, label),
-                *self._results(http, calls[middle:], check, label),
-            ]
+        check: Callable[[Sequence[Call], list[T]], None],
+        read: Callable[[Any], T],
+    ) -> list[T]:
+        def parse(content: bytes) -> list[T]:
+            if isinstance(request.payload, dict):
+                return [read(loads(content))]
+            return read_all(content, len(calls), read)
 
         def verify(content: bytes) -> None:
-            check(calls, results_of(content, len(calls)))
+            check(calls, parse(content))
 
+        request, middle = self._together(http, calls), len(calls) // 2
+        if not self._goes_in_parts(http, calls):
+            try:
+                body = http.fetch(request, final=True, check=verify, label=label)
+                if body is None:
+                    raise NotServed(f"{label}: no answer")
+                return parse(body.content)
+            except PermanentError as error:
+                if not middle or isinstance(error, (NotServed, NotInStore, CallRefused)):
+                    raise
+                self.most[0] = min(self.most[0], middle)
+        return [
+            *self._results(http, calls[:middle], label, check, read),
+            *self._results(http, calls[middle:], label, check, read),
+        ]
+
+    def _together(self, http: Http, calls: Sequence[Call]) -> Request:
+        """The question for calls: of one, a bare object, as not every node takes lists."""
         request = self.request(batch_payload(calls))
-        try:
-            body = http.fetch(request, final=True, check=verify, label=label)
-        except PermanentError as error:
-            if len(calls) == 1 or isinstance(error, (NotServed, NotInStore, CallRefused)):
-                raise
-            self.most[0] = min(self.most[0], len(calls) // 2)
-            return self._results(http, calls, check, label)
-        if body is None:
-            raise NotServed(f"{label}: no answer")
-        return results_of(body.content, len(calls))
+        alone = len(calls) == 1 and http.store.entry(request) is None
+        return self.request(calls[0].payload(1)) if alone else request
 
-    def goes_in_parts(
-        self, http: Http, items: Sequence[T], payload: Callable[[Sequence[T]], list[Any]]
-    ) -> bool:
-        """Whether a body is too much for the node: by what it refused, or as its first half was sent before.
-
-        Args:
-            payload: the calls of some of the items.
-        """
-        if len(items) < 2 or http.store.entry(self.request(payload(items))) is not None:
+    def _goes_in_parts(self, http: Http, calls: Sequence[Call]) -> bool:
+        """Whether a body is too much for the node: it refused such, or its first half was sent before."""
+        if len(calls) < 2 or http.store.entry(self._together(http, calls)) is not None:
             return False
-        if len(payload(items)) > self.most[0]:
+        if len(calls) > self.most[0]:
             return True
-        while len(items) > 1:
-            items = items[: len(items) // 2]
-            if http.store.entry(self.request(payload(items))) is not None:
+        while len(calls) > 1:
+            calls = calls[: len(calls) // 2]
+            if http.store.entry(self._together(http, calls)) is not None:
                 return True
         return False
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from perp_pipeline.sources.errors import NotInStore, NotServed, PermanentError
 from perp_pipeline.sources.evm_node import Node
-from perp_pipeline.sources.evm_rpc import Call, quantity
+from perp_pipeline.sources.evm_rpc import Call, quantity, result_of
 from perp_pipeline.sources.pools import Pool
 
 if TYPE_CHECKING:
@@ -131,8 +131,7 @@ def _call(http: Http, node: Node, pool: Pool, wanted: list[tuple[str, str]]) -> 
 
 
 def _batch(http: Http, node: Node, pool: Pool, calls: list[Call], what: str) -> list[str]:
-    results = node.results(http, calls, lambda calls, results: None, f"{pool.label} {what}")
-    return [str(result) for result in results]
+    return node.results(http, calls, f"{pool.label} {what}", read=lambda answer: str(result_of(answer)))
 
 
 def _address(word: str) -> str:

@@ -18,23 +18,22 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import pyarrow as pa
 
-from perp_pipeline.sources.base import Body, Request
+from perp_pipeline.sources.base import Request
 from perp_pipeline.sources.errors import NotInStore, NotServed, PermanentError, SourceError
 from perp_pipeline.sources.evm_errors import BrokenPricePath
 from perp_pipeline.sources.evm_logs import LogFilter, price_jump
 from perp_pipeline.sources.evm_node import Node
 from perp_pipeline.sources.evm_rpc import (
-    CallRefused,
+    BatchRefused,
     RangeNotHeld,
     RangeTooLarge,
-    answers_of,
-    batch_payload,
     loads,
     refusal,
     result_of,
 )
 from perp_pipeline.sources.evm_together import (
     BELIEVED,
+    Ready,
     Together,
     call_of,
     keep_word,
@@ -48,10 +47,10 @@ from perp_pipeline.sources.evm_together import (
 if TYPE_CHECKING:
     from perp_pipeline.sources.http import Http
 
+_PERHAPS = 2_000
+"""Logs to expect in parts of a range that was refused as a whole."""
 _TRIES = 2
 """How often blocks are asked for whose halves have other logs than the whole."""
-_SECOND = 50
-"""Ranges of which one body asks for the second time."""
 
 
 @dataclass(frozen=True)
@@ -116,19 +115,22 @@ class NodeRoute:
         limit: the span that the node answered, once it refused a larger one: ranges that come after are asked
             for in such parts at once. A route serves a month of a pool from its first day, so that the
             questions of a month are the same in every run.
+        ready: logs that were asked for together and are not yet taken.
     """
 
     node: Node
     limit: list[int] = field(default_factory=list)
+    ready: Ready = field(default_factory=dict)
 
     def ahead(
         self, http: Http, ranges: Sequence[LogFilter], label: str, *, now: datetime, recent: bool, rows: int
     ) -> None:
         """Ask for ranges in bodies of many; none is asked for offline."""
-        if not http.offline:
-            step = self.limit[0] if self.limit else None
-            believed = _believed(now, recent)
-            Together(http, self.node, label, now, believed, step).ask(ranges, rows)
+        self._ranges(http, label, now, recent).ahead(ranges, rows)
+
+    def _ranges(self, http: Http, label: str, now: datetime, recent: bool) -> _Ranges:
+        believed = now if recent else now - BELIEVED
+        return _Ranges(http, self.node, label, now, believed, self.limit, self.ready)
 
     def parts(
         self, http: Http, asked: LogFilter, label: str, *, now: datetime, recent: bool
@@ -139,48 +141,21 @@ class NodeRoute:
             RangeNotHeld: the node does not hold the range.
             RangeTooLarge: it refuses a single block.
         """
-        yield from _Ranges(http, self.node, label, now, _believed(now, recent), self.limit).parts(asked)
+        yield from self._ranges(http, label, now, recent).parts(asked)
 
     def contradicted(
         self, http: Http, ranges: Sequence[LogFilter], label: str, *, now: datetime
     ) -> list[LogFilter]:
         """Ranges whose halves, many ranges in one body, have logs after all, or are refused."""
-        found: list[LogFilter] = []
-        for start in range(0, len(ranges), _SECOND):
-            found += self._second(http, ranges[start : start + _SECOND], label)
-        return found
-
-    def _second(self, http: Http, ranges: Sequence[LogFilter], label: str) -> list[LogFilter]:
-        middle = len(ranges) // 2
-        if self.node.goes_in_parts(http, ranges, _halves_payload):
-            return [*self._second(http, ranges[:middle], label), *self._second(http, ranges[middle:], label)]
         asked = [(whole, half) for whole in ranges for half in whole.halves()]
-        request = self.node.request(_halves_payload(ranges))
-
-        def parse(content: bytes) -> list[LogFilter]:
-            answers = answers_of(content, len(asked))
-            with_logs = [
-                whole for (whole, _), answer in zip(asked, answers, strict=True) if not _is_empty(answer)
-            ]
-            return list(dict.fromkeys(with_logs))
-
-        def check(content: bytes) -> None:
-            parse(content)
-
+        calls = [call_of(half) for _, half in asked]
         try:
-            body = http.fetch(request, final=True, check=check, label=f"{label} a second time")
-        except PermanentError as error:
-            if isinstance(error, (NotServed, NotInStore, CallRefused)):
-                raise
-            if not middle:
-                return list(ranges)
-            self.node.most[0] = min(self.node.most[0], len(asked) // 2)
-            return self._second(http, ranges, label)
-        if body is None:
-            raise NotServed(f"{label}: no answer")
-        found = parse(body.content)
+            empty = self.node.results(http, calls, f"{label} a second time", read=_is_empty)
+        except BatchRefused:
+            return list(ranges)
+        found = list(dict.fromkeys(whole for (whole, _), none in zip(asked, empty, strict=True) if not none))
         if found:
-            http.forget(request)
+            self.node.forget(http, calls)
         return found
 
 
@@ -190,7 +165,7 @@ class _Ranges:
 
     Attributes:
         believed: a refusal that is older than this is asked for again.
-        limit: see :class:`NodeRoute`.
+        limit, ready: see :class:`NodeRoute`.
     """
 
     http: Http
@@ -199,6 +174,14 @@ class _Ranges:
     now: datetime
     believed: datetime
     limit: list[int]
+    ready: Ready
+
+    def ahead(self, ranges: Sequence[LogFilter], rows: int) -> None:
+        """Ask for ranges in bodies of many; offline for none."""
+        if not self.http.offline:
+            step = self.limit[0] if self.limit else None
+            together = Together(self.http, self.node, self.label, self.now, self.believed, step)
+            self.ready.update(together.ask(ranges, rows))
 
     def parts(self, asked: LogFilter) -> Iterator[Part]:
         span, request = asked.last - asked.first + 1, request_of(self.node, asked)
@@ -206,7 +189,7 @@ class _Ranges:
             yield from self._in_steps(asked, self.limit[0])
             return
         try:
-            body, logs = self._believable(asked)
+            sha256, logs = self._believable(asked)
         except RangeTooLarge as error:
             if span == 1:
                 raise RangeTooLarge(
@@ -218,13 +201,15 @@ class _Ranges:
             yield from self._in_steps(asked, step)
             return
         address = f"{self.node.address}#eth_getLogs/{asked.address}/{asked.first}-{asked.last}"
-        yield Part(logs, address, body.sha256, asked, request)
+        yield Part(logs, address, sha256, asked, request)
 
     def _in_steps(self, asked: LogFilter, step: int) -> Iterator[Part]:
-        for part in steps(asked, step):
+        parts = list(steps(asked, step))
+        self.ahead(parts, _PERHAPS)
+        for part in parts:
             yield from self.parts(part)
 
-    def _believable(self, asked: LogFilter) -> tuple[Body, pa.Table]:
+    def _believable(self, asked: LogFilter) -> tuple[str, pa.Table]:
         """A range's logs; in halves as well where they look incomplete, as a node that left some out does so
         differently.
 
@@ -233,10 +218,10 @@ class _Ranges:
         """
         jump = ""
         for _ in range(_TRIES):
-            body, logs = self._ask(asked)
+            sha256, logs = self._ask(asked)
             jump = price_jump(logs)
             if not jump or self._confirmed(asked, logs):
-                return body, logs
+                return sha256, logs
         raise BrokenPricePath(
             f"{self.label}: {jump}, and the same blocks asked for in halves give other logs: the node "
             "leaves logs out. Use another node"
@@ -259,7 +244,10 @@ class _Ranges:
             self.http.forget(request_of(self.node, part))
         return False
 
-    def _ask(self, asked: LogFilter) -> tuple[Body, pa.Table]:
+    def _ask(self, asked: LogFilter) -> tuple[str, pa.Table]:
+        """Digest and logs of a range."""
+        if asked in self.ready:
+            return self.ready.pop(asked)
         request = request_of(self.node, asked)
         if self.http.store.entry(request) is None:
             known = refusal_of(self.http, self.node, asked, self.believed)
@@ -289,16 +277,8 @@ class _Ranges:
             raise (refusal(str(error)) or error) from None
         if body is None:
             raise NotServed(f"{name}: no answer")
-        return body, parsed[body.content] if body.content in parsed else parse(body.content, asked)
-
-
-def _believed(now: datetime, recent: bool) -> datetime:
-    """From when on a refusal counts."""
-    return now if recent else now - BELIEVED
-
-
-def _halves_payload(ranges: Sequence[LogFilter]) -> list[dict[str, Any]]:
-    return batch_payload([call_of(half) for whole in ranges for half in whole.halves()])
+        table = parsed[body.content] if body.content in parsed else parse(body.content, asked)
+        return body.sha256, table
 
 
 def _is_empty(answer: Any) -> bool:

@@ -8,28 +8,44 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from perp_pipeline.sources.errors import FormatChanged, NotServed, PermanentError, TransientError
 
+_SLOW = re.compile(r"(query|execution) (has )?(timed? ?out|exceeded)|query timeout", re.IGNORECASE)
 _RATE = re.compile(
-    r"rate.?limit|request rate|request count|too many requests|per second|compute units|capacity|throughput|"
-    r"try again|temporar|time.?out|timed out|overloaded|busy|internal error|header not found|unknown block",
+    r"rate.?limit|request rate|request count|too many requests|per second|/ ?s(ec)?\b|\brps\b|quota|"
+    r"usage limit|request limit|compute units|capacity|throughput|try again|temporar|"
+    r"time.?out|timed out|overloaded|busy|internal error|header not found|unknown block",
     re.IGNORECASE,
 )
 _TOO_LARGE = re.compile(
     r"more than [\d,]+ (results|logs)|too (large|big|many|wide)|size exceed|exceed\w* (the )?(max|limit|\d)|"
-    r"block range|range (is )?(too|exceed|limit)|limit exceeded|limited to|up to a? ?[\d,]+ block|"
-    r"max(imum)? .{0,20}(range|results)",
+    r"block range|range (is )?(too|exceed|limit)|ranges? over \d|limit exceeded|limited to|"
+    r"up to a? ?[\d,]+k? block|max(imum)? .{0,20}(range|results)",
+    re.IGNORECASE,
+)
+_NOT_HELD = re.compile(
+    r"prun|archive|missing trie|\bhistor|\bholds\b|does not (hold|have)|no longer|not synced|"
+    r"(block|state|data|logs?)\b.{0,40} not (found|available)",
+    re.IGNORECASE,
+)
+_NOT_LET_IN = re.compile(
+    r"unauthori|forbidden|inactive|suspend|disabled|(api|invalid|missing).{0,10}key|authenticat",
     re.IGNORECASE,
 )
 _NAMED_SPAN = re.compile(
-    r"max(?:imum)?(?: block range)?(?: is| of|:)?\s*([\d,]+)|"
-    r"up to (?:a )?([\d,]+) block|limited to (?:a )?([\d,]+)",
+    r"max(?:imum)?(?: block range)?(?: is set to| is| set to| of|:)?\s*([\d,]+k?)\b|"
+    r"up to (?:a )?([\d,]+k?) block|limited to (?:a )?([\d,]+k?)\b|ranges? over ([\d,]+k?)\b",
     re.IGNORECASE,
 )
+
+
+_BETWEEN = re.compile(rb'\}\s*,\s*\{\s*"(?:jsonrpc|id|result|error)"\s*:')
+_HEAD = re.compile(rb'\{\s*(?:"jsonrpc"\s*:\s*"2\.0"\s*,\s*)?"id"\s*:\s*(\d+)\s*[,}]')
+T = TypeVar("T")
 
 
 class RangeTooLarge(PermanentError):
@@ -70,6 +86,10 @@ class Call:
     def payload(self, number: int) -> dict[str, Any]:
         """The request object with its id."""
         return {"jsonrpc": "2.0", "id": number, "method": self.method, "params": list(self.params)}
+
+
+class BatchInPart(PermanentError):
+    """The node answered some calls of a body and had no answer for others now: it takes fewer at a time."""
 
 
 def batch_payload(calls: Sequence[Call]) -> list[dict[str, Any]]:
@@ -113,18 +133,31 @@ def loads(content: bytes) -> Any:
         raise TransientError(f"the node's answer is not JSON: {error}") from None
 
 
-def results_of(content: bytes, count: int) -> list[Any]:
-    """Results of a batch, in the order of its calls (answers may come in any order).
+def read_all(content: bytes, count: int, read: Callable[[Any], T]) -> list[T]:
+    """What is read of each answer of a batch numbered from 1, in the order of its calls.
+
+    Args:
+        read: raises a SourceError for an answer that is none.
 
     Raises:
+        BatchInPart: some answers are there, and others not for now.
         TransientError: an answer is missing.
         SourceError: one of them is an error, by its meaning.
     """
-    return [result_of(answer) for answer in answers_of(content, count)]
+    found: list[T] = []
+    late: TransientError | None = None
+    for answer in answers_of(content, count):
+        try:
+            found.append(read(answer))
+        except TransientError as error:
+            late = error
+    if late is None:
+        return found
+    raise BatchInPart(f"{len(found)} of {count} calls in one body were answered: {late}") if found else late
 
 
 def answers_of(content: bytes, count: int) -> list[Any]:
-    """Answers of a batch, errors among them, in the order of its calls.
+    """Answers of a batch numbered from 1, errors among them, in the order of its calls.
 
     Raises:
         TransientError: an answer is missing, or there is none for now.
@@ -133,17 +166,62 @@ def answers_of(content: bytes, count: int) -> list[Any]:
     """
     answers = loads(content)
     if isinstance(answers, dict):
-        try:
-            result_of(answers)
-        except TransientError:
-            raise
-        except PermanentError as error:
-            raise BatchRefused(f"{count} calls in one body: {error}") from None
+        error = answers.get("error")
+        said = str(error.get("message")) if isinstance(error, dict) else ""
+        if error is not None and not _RATE.search(said):
+            raise BatchRefused(f"{count} calls in one body: the node says {error}")
+        result_of(answers)
         raise FormatChanged("the node answered a batch with a single result")
-    by_id = {answer.get("id"): answer for answer in answers if isinstance(answer, dict)}
-    if missing := [number for number in range(1, count + 1) if number not in by_id]:
-        raise TransientError(f"{len(missing)} of the batch's {count} answers are missing")
-    return [by_id[number] for number in range(1, count + 1)]
+    if not isinstance(answers, list):
+        raise TransientError(f"the node answered a batch with {answers!r}")
+    return in_order([(number_of(answer), answer) for answer in answers], range(1, count + 1))
+
+
+def in_order(answers: Sequence[tuple[int, T]], numbers: Sequence[int]) -> list[T]:
+    """Answers in the order of their calls.
+
+    Raises:
+        TransientError: one is missing, or came twice.
+    """
+    by_number = dict(answers)
+    if missing := [number for number in numbers if number not in by_number]:
+        raise TransientError(f"{len(missing)} of the batch's {len(numbers)} answers are missing")
+    if len(by_number) < len(answers):
+        raise TransientError("the node answered a call of the batch twice")
+    return [by_number[number] for number in numbers]
+
+
+def number_of(answer: object) -> int:
+    """The number that an answer bears; 0 where it bears none."""
+    number = answer.get("id") if isinstance(answer, dict) else None
+    if isinstance(number, str) and number.isdecimal():
+        return int(number)
+    return number if isinstance(number, int) else 0
+
+
+def answer_bodies(content: bytes, count: int) -> list[bytes]:
+    """The bodies that a batch's answers would be if each were asked for alone, in the order of their calls.
+
+    They are cut out of the batch's body as they stand, but for their number, which is 1. Where the body's
+    form does not show where to cut, they are written anew.
+
+    Raises:
+        TransientError, BatchRefused, FormatChanged: as :func:`answers_of`.
+    """
+    body, numbers = content.strip(), range(1, count + 1)
+    if body[:1] == b"[" and body[-1:] == b"]":
+        cuts = [match.start() + 1 for match in _BETWEEN.finditer(body)]
+        starts = [1, *(body.index(b",", cut) + 1 for cut in cuts)]
+        pieces = [body[a:b].strip() for a, b in zip(starts, [*cuts, len(body) - 1], strict=True)]
+        heads = [head for head in map(_HEAD.match, pieces) if head]
+        if len(pieces) == len(heads) == count:
+            alone = [
+                (int(head[1]), piece[: head.start(1)] + b"1" + piece[head.end(1) :])
+                for head, piece in zip(heads, pieces, strict=True)
+            ]
+            return in_order(alone, numbers)
+    answers = answers_of(content, count)
+    return [json.dumps(answer | {"id": 1}, separators=(",", ":")).encode() for answer in answers]
 
 
 def quantity(text: object) -> int:
@@ -161,16 +239,19 @@ def quantity(text: object) -> int:
 
 
 def _meaning(code: object, message: str) -> Exception:
+    """What an error says. Its text decides; what is not known for a refusal may be over when asked again."""
     text = f"the node says {code}: {message}"
+    if _SLOW.search(message):
+        return RangeTooLarge(text)
     if code == 429 or _RATE.search(message):
         return TransientError(text)
     if _TOO_LARGE.search(message):
         return RangeTooLarge(text, _named_span(message))
-    if code in (-32601, -32602, -32600):
+    if code in (-32601, -32602, -32600) or _NOT_LET_IN.search(message):
         return CallRefused(text)
-    if code in (-32000, -32001, 4444):
+    if code == 4444 or _NOT_HELD.search(message):
         return RangeNotHeld(text)
-    return TransientError(text) if code == -32603 else CallRefused(text)
+    return TransientError(text) if code in (-32000, -32001, -32603) else CallRefused(text)
 
 
 def _named_span(message: str) -> int | None:
@@ -179,5 +260,6 @@ def _named_span(message: str) -> int | None:
     match = _NAMED_SPAN.search(message)
     if match is None:
         return None
-    number = int(next(group for group in match.groups() if group).replace(",", ""))
+    digits = next(group for group in match.groups() if group).replace(",", "").lower()
+    number = int(digits.removesuffix("k")) * (1000 if digits.endswith("k") else 1)
     return number if number > 0 else None

@@ -1,12 +1,11 @@
 """Many block ranges in one body: eth_getLogs as a JSON-RPC batch.
 
-Each answer is kept under the question that asks for its range alone, so that nothing later depends on what
-travelled together: a run that was stopped, or a node that takes fewer at a time, leaves the same bodies.
+Each answer is cut out of the body and kept as what it is: the answer to the question that asks for its range
+alone. Nothing that is kept depends on what travelled together.
 """
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -16,10 +15,10 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from perp_pipeline.sources.base import Request
-from perp_pipeline.sources.errors import PermanentError, TransientError
+from perp_pipeline.sources.errors import BodyTooLarge, IncompleteBody, PermanentError, TransientError
 from perp_pipeline.sources.evm_logs import LogFilter, read_logs, verify
 from perp_pipeline.sources.evm_node import Node
-from perp_pipeline.sources.evm_rpc import Call, RangeNotHeld, RangeTooLarge, answers_of, batch_payload
+from perp_pipeline.sources.evm_rpc import Call, RangeNotHeld, RangeTooLarge, answer_bodies, batch_payload
 
 if TYPE_CHECKING:
     from perp_pipeline.sources.http import Http
@@ -33,6 +32,10 @@ MOST = 50
 """Ranges in one body; many providers take a hundred calls."""
 _ROWS = 20_000
 """Logs that one body is to hold: some 15 MB."""
+
+
+Ready = dict[LogFilter, tuple[str, pa.Table]]
+"""Digest of the stored answer and logs, by range."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,7 @@ class Together:
     believed: datetime
     step: int | None
 
-    def ask(self, ranges: Sequence[LogFilter], rows: int) -> None:
+    def ask(self, ranges: Sequence[LogFilter], rows: int) -> Ready:
         """Fetch what the store lacks of ranges, in as few bodies as the node answers.
 
         A range that the node refuses in company is left to be asked for alone, and so are all after an
@@ -61,23 +64,29 @@ class Together:
         Args:
             rows: logs to expect in a range.
         """
+        ready: Ready = {}
         most = self.node.most
         waiting = [part for asked in ranges for part in self._lacking(asked)]
         while len(waiting) > 1 and most[0] > 1:
             chosen = waiting[: max(1, min(_ROWS // max(rows, 1), MOST, most[0]))]
+            late: list[LogFilter] = []
+            found: Ready = {}
             try:
-                found = self._ask(chosen)
-            except PermanentError as error:
+                found, late = self._ask(chosen)
+            except (PermanentError, BodyTooLarge) as error:
                 _log.info("%s: %d ranges in one body: %s", self.label, len(chosen), error)
                 if len(chosen) > 1:
                     most[0] = len(chosen) // 2
                     continue
-                found = 0
             except TransientError as error:
                 _log.info("%s: ranges are asked for one by one: %s", self.label, error)
-                return
-            waiting = waiting[len(chosen) :]
-            rows = -(-found // len(chosen))
+                break
+            if late:
+                most[0] = max(1, len(chosen) // 2)
+            ready |= found
+            waiting = [*waiting[len(chosen) :], *late]
+            rows = -(-sum(table.num_rows for _, table in found.values()) // len(chosen))
+        return ready
 
     def _lacking(self, asked: LogFilter) -> list[LogFilter]:
         """The range, in steps where the node refuses its span, less what was answered before."""
@@ -91,32 +100,38 @@ class Together:
         entry = self.http.store.entry(word_of(self.node, asked))
         return entry is not None and _stands(self.http, entry, self.believed)
 
-    def _ask(self, chosen: Sequence[LogFilter]) -> int:
-        """How many logs came for ranges that are asked for in one body."""
-        calls = [call_of(asked) for asked in chosen]
-        found = 0
+    def _ask(self, chosen: Sequence[LogFilter]) -> tuple[Ready, list[LogFilter]]:
+        """What came of ranges that are asked for in one body, and those that the node put off."""
+        tables: dict[LogFilter, pa.Table] = {}
         words: list[tuple[Request, bytes]] = []
+        late: list[LogFilter] = []
 
         def parts(content: bytes) -> list[tuple[Request, bytes]]:
-            nonlocal found
-            found, kept = 0, []
-            words.clear()
-            for asked, answer in zip(chosen, answers_of(content, len(calls)), strict=True):
-                alone = json.dumps(answer | {"id": 1}, separators=(",", ":")).encode()
+            for part in (tables, words, late):
+                part.clear()
+            kept, reason = [], None
+            for asked, body in zip(chosen, answer_bodies(content, len(chosen)), strict=True):
                 try:
-                    found += parse(alone, asked).num_rows
-                    kept.append((request_of(self.node, asked), alone))
+                    tables[asked] = parse(body, asked)
+                    kept.append((request_of(self.node, asked), body))
                 except RangeTooLarge:
                     continue
                 except RangeNotHeld:
-                    words.append((word_of(self.node, asked), alone))
+                    words.append((word_of(self.node, asked), body))
+                except TransientError as error:
+                    reason = error
+                    if not isinstance(error, IncompleteBody):  # that is no matter of how much was asked for
+                        late.append(asked)
+            if reason is not None and not (kept or words):
+                raise reason
             return kept
 
+        calls = [call_of(asked) for asked in chosen]
         name = f"{self.label} blocks {chosen[0].first}-{chosen[-1].last} in {len(chosen)} ranges"
-        self.http.fetch_together(self.node.request(batch_payload(calls)), parts, label=name)
+        digests = self.http.fetch_together(self.node.request(batch_payload(calls)), parts, label=name)
         for word, content in words:
             keep_word(self.http, word, content, self.now)
-        return found
+        return dict(zip(tables, zip(digests, tables.values(), strict=True), strict=True)), late
 
 
 def steps(asked: LogFilter, step: int | None) -> Iterator[LogFilter]:

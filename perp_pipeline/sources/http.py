@@ -174,12 +174,15 @@ class Http:
 
     def fetch_together(
         self, request: Request, parts: Callable[[bytes], Sequence[tuple[Request, bytes]]], *, label: str
-    ) -> None:
+    ) -> list[str]:
         """Ask in one body what several requests ask, and keep what answers each as its final body.
 
         Args:
             request: the question that holds them all; its own body is not kept.
             parts: what to keep of a body, each with its request; raises as ``check`` of :meth:`fetch` does.
+
+        Returns:
+            Digests of what was kept, in its order.
 
         Raises:
             TransientError, PermanentError: as :meth:`fetch`. Nothing is stored.
@@ -193,9 +196,11 @@ class Http:
         if self.offline:
             raise NotInStore(f"{label}: offline. Run once without --offline")
         _, content = self._download(request, check, None, label, None, False)
-        for asked, part in found:
-            self.store.put(asked, part, status=200, fetched_at=self._now(), final=True)
         self._report("fetched", label, request, bytes=len(content))
+        return [
+            self.store.put(asked, part, status=200, fetched_at=self._now(), final=True).sha256
+            for asked, part in found
+        ]
 
     def forget(self, request: Request) -> None:
         """Move a stored body that proved bad out of the way, so that the next run asks for it again."""

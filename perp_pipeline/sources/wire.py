@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from perp_pipeline.sources.answers import Trouble, diagnose
 from perp_pipeline.sources.base import Request
-from perp_pipeline.sources.errors import TransientError, Unreachable
+from perp_pipeline.sources.errors import BodyTooLarge, TransientError, Unreachable
 
 if TYPE_CHECKING:
     import httpx
@@ -144,7 +144,7 @@ class Wire:
             if size > self._bounds.bytes:
                 what = f"the answer is larger than {self._bounds.bytes:,} bytes and was cut off"
                 remedy = "The venue sent nonsense, or max_body_bytes is too small for this file"
-                raise Failed(Trouble(TransientError, what, remedy, about_body=True))
+                raise Failed(Trouble(BodyTooLarge, what, remedy, about_body=True))
             if time.monotonic() > deadline:
                 raise Failed(Trouble(TransientError, f"no end after {self._bounds.total:g} s", AGAIN))
         length = response.headers.get("content-length", "")

@@ -18,7 +18,7 @@ from perp_pipeline.sources import ethereum
 from perp_pipeline.sources.amm import amm_datasets
 from perp_pipeline.sources.base import Request
 from perp_pipeline.sources.errors import NotServed, PermanentError, SourceError, TransientError
-from perp_pipeline.sources.evm_rpc import RangeNotHeld, RangeTooLarge, refusal, result_of
+from perp_pipeline.sources.evm_rpc import CallRefused, RangeNotHeld, RangeTooLarge, refusal, result_of
 from perp_pipeline.sources.http import Http
 from perp_pipeline.sources.pools import load_registry
 from perp_pipeline.sources.store import BodyStore
@@ -103,11 +103,39 @@ def test_recorded_provider_errors(shared: Path) -> None:
         (-32000, "missing trie node", RangeNotHeld),
         (4444, "pruned history unavailable", RangeNotHeld),
         (-32601, "the method eth_foo does not exist", PermanentError),
+        (-32001, "Exceeded the quota usage", TransientError),
+        (-32012, "credits limited to 6000/sec", TransientError),
+        (-32000, "exceeded the RPS limit", TransientError),
+        (-32000, "upstream connect error", TransientError),
+        (-32000, "App is inactive", CallRefused),
+        (-32000, "Unauthorized: check your key", CallRefused),
+        (-32701, "History has been pruned for this block", RangeNotHeld),
+        (-32000, "this replay holds no logs of 0x12", RangeNotHeld),
+        (-32000, "query timeout exceeded", RangeTooLarge),
+        (-32005, "query timeout of 10 seconds exceeded", RangeTooLarge),
     ],
 )
 def test_what_errors_mean(code: int, message: str, error: type[SourceError]) -> None:
     with pytest.raises(error):
         result_of({"error": {"code": code, "message": message}})
+
+
+@pytest.mark.parametrize(
+    ("message", "span"),
+    [
+        ("eth_getLogs range is too large, max is 1k blocks", 1000),
+        ("ranges over 10000 blocks are not supported on freetier", 10_000),
+        ("requested too many blocks from 1 to 9, maximum is set to 2048", 2048),
+        ("You can make eth_getLogs requests with up to a 10 block range.", 10),
+        ("eth_getLogs is limited to a 10,000 range", 10_000),
+        ("exceed maximum block range: 50000", 50_000),
+        ("query returned more than 10000 results", None),
+    ],
+)
+def test_the_span_that_a_node_names(message: str, span: int | None) -> None:
+    with pytest.raises(RangeTooLarge) as caught:
+        result_of({"error": {"code": -32000, "message": message}})
+    assert caught.value.max_span == span
 
 
 def test_a_pool_of_which_nothing_is_held(replay: Any, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import pytest
 from chain_wire import GENESIS, SWAP, USDC_WETH, FakeNode, client, one_swap, rows, sets, swap_log
 
 from perp_pipeline.sources import evm_together
+from perp_pipeline.sources.errors import TransientError
 from perp_pipeline.sources.store import BodyStore
 
 MINT = "0x7a53080ba414158be7ec69b987b5fb7d07dee101fe85488f0853ae16239d0bde"
@@ -136,7 +137,8 @@ def test_a_range_too_large_does_not_cost_the_others(
     days, kept = _read(tmp_path, node)
     halves = days[days["first_block"] == large]
     assert halves["n_rows"].tolist() == [2, 2]  # an event in each half
-    assert node.bodies == [1, 1, 38, *[1] * 6]
+    assert node.bodies[:3] == [1, 1, 38]
+    assert sum(node.bodies[3:]) == 6  # alone and in halves, of both kinds
     assert len(kept) == 2 * DAYS + 4
     assert {key: digest for key, digest in kept.items() if key in alone[1] and hex(large) not in key} == {
         key: digest for key, digest in alone[1].items() if hex(large) not in key
@@ -152,11 +154,11 @@ def test_a_span_that_the_node_refuses_is_asked_for_in_steps_together(tmp_path: P
     node = _node(logs=answer)
     days, _ = _read(tmp_path, node)
     assert (days["n_rows"] == 3).all()
-    # the first day's refusal and its three parts, then three of the other kind, then all the rest
-    assert node.bodies == [*[1] * 7, 50, 50, 14]
+    # the first day's refusal, its three parts, those of the other kind, then all the rest
+    assert node.bodies == [1, 3, 3, 50, 50, 14]
 
 
-def test_what_fails_for_the_moment_is_asked_again_as_a_whole(
+def test_what_fails_for_the_moment_is_asked_again_the_rest_is_kept(
     tmp_path: Path, alone: tuple[pd.DataFrame, dict[str, str]]
 ) -> None:
     left = [1]
@@ -169,7 +171,7 @@ def test_what_fails_for_the_moment_is_asked_again_as_a_whole(
 
     node = _node(logs=busy_once)
     _same(_read(tmp_path, node), alone)
-    assert node.bodies == [1, 1, 38, 38]
+    assert node.bodies == [1, 1, 38, 1]
 
 
 def test_bodies_that_never_arrive_whole_are_given_up(
@@ -208,3 +210,83 @@ def test_what_a_node_does_not_hold_takes_few_bodies_too(tmp_path: Path) -> None:
     again = _node(logs=lambda query: pruned)
     pd.testing.assert_frame_equal(_read(tmp_path, again)[0], days)
     assert not again.bodies
+
+
+def test_a_node_that_answers_ten_calls_of_a_body_gets_fewer(
+    tmp_path: Path, alone: tuple[pd.DataFrame, dict[str, str]]
+) -> None:
+    """Block times as well; the ten that it answered are not asked for again."""
+    node = _node()
+
+    def ten(calls: list[dict[str, Any]]) -> httpx.Response | None:
+        if len(calls) <= 10:
+            return None
+        limit = {"error": {"code": 429, "message": "compute units per second exceeded"}}
+        answers = [limit if n >= 10 else node._answer(call) for n, call in enumerate(calls)]
+        return httpx.Response(200, json=[{"jsonrpc": "2.0", "id": n, **a} for n, a in enumerate(answers, 1)])
+
+    node.batch = ten
+    _same(_read(tmp_path, node), alone)
+    assert node.bodies == [1, 1, 10, 10, 10, 8]  # learned from block times
+
+
+@pytest.mark.parametrize("message", ["Exceeded the quota usage", "exceeded the RPS limit", "server error"])
+def test_a_limit_is_not_taken_for_a_gap(message: str, tmp_path: Path) -> None:
+    """A month in which a node stops answering is an error, not days that it does not hold."""
+    late = GENESIS + 10 * BLOCKS
+
+    def tired(query: dict[str, Any]) -> dict[str, Any]:
+        if int(query["fromBlock"], 16) >= late:
+            return {"error": {"code": -32001, "message": message}}
+        return _busy(query)
+
+    with pytest.raises(TransientError, match=message):
+        _read(tmp_path, _node(logs=tired))
+    days, _ = _read(tmp_path, _node())
+    assert days["served"].all()
+
+
+@pytest.mark.parametrize("body", ["null", "5", "true", "[null]", '[{"id": [1]}, {"id": {}}]'])
+def test_answers_that_are_none_are_errors_of_the_source(body: str, tmp_path: Path) -> None:
+    def odd(calls: list[dict[str, Any]]) -> httpx.Response | None:
+        return httpx.Response(200, text=body) if calls[0]["method"] == "eth_getLogs" else None
+
+    days, _ = _read(tmp_path, _node(batch=odd))
+    assert days["served"].all()  # asked for one by one
+
+
+def test_an_answer_that_came_twice_is_not_taken(tmp_path: Path) -> None:
+    node = _node()
+
+    def twice(calls: list[dict[str, Any]]) -> httpx.Response | None:
+        if calls[0]["method"] != "eth_getLogs":
+            return None
+        answers = [{"jsonrpc": "2.0", "id": call["id"], **_busy(call["params"][0])} for call in calls]
+        return httpx.Response(200, json=[*answers, answers[0] | {"result": []}])
+
+    node.batch = twice
+    days, _ = _read(tmp_path, node)
+    assert (days["n_rows"] == 1).all()
+
+
+@pytest.mark.parametrize("indent", [None, 2])
+def test_what_is_kept_does_not_depend_on_company_whatever_the_form(
+    indent: int | None, tmp_path: Path
+) -> None:
+    """Answers stand in the body as the node writes them; only the number is that of the question alone."""
+    node = _node()
+
+    def formed(calls: list[dict[str, Any]]) -> httpx.Response:
+        answers = [{"jsonrpc": "2.0", "id": call["id"], **node._answer(call)} for call in calls]
+        return httpx.Response(200, text=json.dumps(answers, indent=indent))
+
+    node.batch = lambda calls: formed(calls) if len(calls) <= 8 else _refused()
+    few = _read(tmp_path / "few", node)
+    node.batch = formed
+    many = _read(tmp_path / "many", node)
+    assert few[1] == many[1]
+
+
+def test_a_node_that_takes_no_lists(tmp_path: Path, alone: tuple[pd.DataFrame, dict[str, str]]) -> None:
+    node = _node(batch=lambda calls: httpx.Response(400, text="cannot unmarshal array"))
+    _same(_read(tmp_path, node), alone)
