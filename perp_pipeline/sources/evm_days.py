@@ -10,6 +10,7 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -274,8 +275,12 @@ def _is_recent(month: Month, now: datetime) -> bool:
 
 
 def _say_odd(pool: Pool, days: list[PoolDay]) -> None:
-    """Warn of days on which a pool that trades all the time has no swap at all."""
+    """Warn of days without a swap of a pool that always trades, and of refused days after served ones."""
     swaps = [day for day in days if day.kind == "swaps"]
+    refused = [day for before, day in pairwise(swaps) if day.refused and not before.refused]
+    for day in refused:
+        said = "%s %s: the node holds the day before, not this one: %s"
+        _log.warning(said, pool.label, day.day, day.refused)
     for before, day, after in zip(swaps, swaps[1:], swaps[2:], strict=False):
         if not (day.n_rows or day.refused) and min(before.n_rows, after.n_rows) >= _BUSY:
             said = "%s %s: no swap, asked for in two ways, between days of %d and %d: look for them elsewhere"

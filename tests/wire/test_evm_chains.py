@@ -165,6 +165,24 @@ def test_times_come_from_the_log_where_the_node_sends_them(tmp_path: Path) -> No
     assert frame["time"].iloc[0] == pd.Timestamp("2024-01-01 00:01", tz="UTC")
 
 
+@pytest.mark.parametrize("wrong", [0, 12 * 7200, -12 * 7200])
+def test_a_time_outside_the_day_of_its_block_is_not_believed(
+    wrong: int, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Some nodes send zero; another day's time would move a swap's flow to that day."""
+
+    def answer(query: dict[str, Any]) -> dict[str, Any]:
+        true = every_12_seconds(int(query["fromBlock"], 16) + 5)
+        stamp = hex(true + wrong if wrong else 0)
+        return {"result": [swap_log(query, blockTimestamp=stamp)] if query["topics"][0][0] == SWAP else []}
+
+    http = client(tmp_path, transport=FakeNode(logs=answer).transport)
+    frame = rows(sets(USDC_WETH)[0], http, "2024-01")
+    assert not frame["time_exact"].any()
+    assert frame["time"].dt.day.tolist() == [1, 2, 3]
+    assert "dates 3 logs outside the day of their block" in caplog.text
+
+
 def test_months_and_filters() -> None:
     asked = LogFilter("0x" + "ab" * 20, (), 16, 255)
     assert (asked.params()["fromBlock"], asked.params()["toBlock"]) == ("0x10", "0xff")

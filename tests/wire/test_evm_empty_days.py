@@ -176,6 +176,20 @@ def test_a_day_without_swaps_between_busy_ones_is_worth_a_word(
     assert any("2024-01-02: no swap, asked for in two ways, between days of 120 and 120" in m for m in said)
 
 
+def test_a_refused_day_after_a_served_one_is_worth_a_word(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def answer(query: dict[str, Any]) -> dict[str, Any]:
+        if int(query["toBlock"], 16) >= GENESIS + BLOCKS:
+            return {"error": {"code": 4444, "message": "pruned history unavailable"}}
+        return one_swap(query)
+
+    days, _ = _read(tmp_path, answer)
+    assert days.query("kind == 'swaps'")["served"].tolist() == [True, False, False]
+    assert caplog.text.count("the node holds the day before, not this one") == 1
+    assert "2024-01-02" in caplog.text
+
+
 def test_a_pool_without_any_swap_is_an_error_where_it_was_asked_for(tmp_path: Path) -> None:
     fake, registry = FakeNode(logs=_nothing), load_registry()
     http = client(tmp_path, transport=fake.transport)
