@@ -25,6 +25,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 os.environ.setdefault("POLARS_MAX_THREADS", "1")
 
@@ -32,6 +33,8 @@ from perp_pipeline.amm import decode, minutes, pool_day
 from perp_pipeline.amm.pools import PoolFacts
 from perp_pipeline.sources.evm_events import V3
 from perp_pipeline.sources.evm_logs import LogFilter, price_jump, read_logs, verify
+from perp_pipeline.sources.evm_rpc import answer_bodies
+from perp_pipeline.sources.evm_together import parse
 
 POOL = "0x" + "ab" * 20
 FACTS = PoolFacts("ethereum", POOL, "uniswap_v3", "USDC", "WETH", 6, 18, "USD", "ETH", 500)
@@ -100,16 +103,35 @@ def to_swaps(body: bytes) -> pd.DataFrame:
     table = read_logs(body)
     verify(table, LogFilter(POOL, (SWAP,), 0, 10**9))
     assert not price_jump(table)
+    return rows_of(table)
+
+
+def rows_of(table: pa.Table) -> pd.DataFrame:
+    """Columns of logs decoded."""
     start = pd.Timestamp("2024-01-05", tz="UTC")
     return decode.swaps(table.to_pandas().assign(chain="ethereum", pool=POOL, time=start), FACTS)
+
+
+def many_to_swaps(body: bytes, count: int) -> pd.DataFrame:
+    """The same with a body that answers many questions at once."""
+    asked = LogFilter(POOL, (SWAP,), 0, 10**9)
+    table = pa.concat_tables([parse(part, asked) for part in answer_bodies(body, count)])
+    return rows_of(table)
 
 
 def decoding(count: int, without: set[str]) -> None:
     """Decode a body in every way there is."""
     body = log_body(count)
+    logs = json.loads(body)["result"]
+    parts = [
+        {"jsonrpc": "2.0", "id": n + 1, "result": logs[n * count // 10 : (n + 1) * count // 10]}
+        for n in range(10)
+    ]
+    many = json.dumps(parts, separators=(",", ":")).encode()
     runs: dict[str, Callable[[], Any]] = {
         "json, parsing alone": lambda: json.loads(body),
         "perp_pipeline, body to rows": lambda: to_swaps(body),
+        "perp_pipeline, body of 10 answers": lambda: many_to_swaps(many, 10),
     }
     if "orjson" not in without:
         import orjson
@@ -250,8 +272,6 @@ def memory(months: int, swaps: int) -> None:
 
 def fill(folder: Path, months: int, swaps: int) -> None:
     """A lake with the raw logs of a made-up pool, month by month."""
-    import pyarrow as pa
-
     from perp_pipeline import contracts
     from perp_pipeline.lake import Lake
     from perp_pipeline.lake.tables import to_arrow

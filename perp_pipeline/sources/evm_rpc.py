@@ -43,8 +43,11 @@ _NAMED_SPAN = re.compile(
 )
 
 
-_BETWEEN = re.compile(rb'\}\s*,\s*\{\s*"(?:jsonrpc|id|result|error)"\s*:')
-_HEAD = re.compile(rb'\{\s*(?:"jsonrpc"\s*:\s*"2\.0"\s*,\s*)?"id"\s*:\s*(\d+)\s*[,}]')
+_VERSION = b'"jsonrpc"'
+_BETWEEN = re.compile(rb"\}\s*,\s*\{\s*$")
+_GAP = 64
+"""Characters in which the space between two answers is looked for."""
+_HEAD = re.compile(rb'\s*(?P<begin>)\{\s*(?:"jsonrpc"\s*:\s*"2\.0"\s*,\s*)?"id"\s*:\s*(?P<number>\d+)\s*[,}]')
 T = TypeVar("T")
 
 
@@ -210,18 +213,37 @@ def answer_bodies(content: bytes, count: int) -> list[bytes]:
     """
     body, numbers = content.strip(), range(1, count + 1)
     if body[:1] == b"[" and body[-1:] == b"]":
-        cuts = [match.start() + 1 for match in _BETWEEN.finditer(body)]
+        cuts = _cuts(body)
         starts = [1, *(body.index(b",", cut) + 1 for cut in cuts)]
-        pieces = [body[a:b].strip() for a, b in zip(starts, [*cuts, len(body) - 1], strict=True)]
-        heads = [head for head in map(_HEAD.match, pieces) if head]
-        if len(pieces) == len(heads) == count:
+        heads = [head for start in starts if (head := _HEAD.match(body, start))]
+        if len(starts) == len(heads) == count:
             alone = [
-                (int(head[1]), piece[: head.start(1)] + b"1" + piece[head.end(1) :])
-                for head, piece in zip(heads, pieces, strict=True)
+                (
+                    int(head["number"]),
+                    b"".join(
+                        [
+                            body[head.start("begin") : head.start("number")],
+                            b"1",
+                            body[head.end("number") : end].rstrip(),
+                        ]
+                    ),
+                )
+                for head, end in zip(heads, [*cuts, len(body) - 1], strict=True)
             ]
             return in_order(alone, numbers)
     answers = answers_of(content, count)
     return [json.dumps(answer | {"id": 1}, separators=(",", ":")).encode() for answer in answers]
+
+
+def _cuts(body: bytes) -> list[int]:
+    """Where objects that are followed by one that begins with the version of the protocol end."""
+    cuts, place = [], body.find(_VERSION)
+    while place >= 0:
+        near = max(0, place - _GAP)
+        if between := _BETWEEN.search(body[near:place]):
+            cuts.append(near + between.start() + 1)
+        place = body.find(_VERSION, place + 1)
+    return cuts
 
 
 def quantity(text: object) -> int:
