@@ -165,7 +165,8 @@ OUT_PREMIUM_PRECISION = Contract(
         "the last one, explains through the map k hours before the payment; negative: worse than the mean); "
         "trade_sd (log price from one trade to the next, where trades are in the lake). "
         "Where several maps were in force in a period, what depends on the map has a row for each, with the "
-        "ending _since_{day}."
+        "ending _since_{day}. What claims judge has rows with the ending _lags{k} as well: with k Newey-West "
+        "lags, in windows."
     ),
     grain="one quantity of one venue, base and period",
     key=("venue", "base", "quantity", "period"),
@@ -194,7 +195,8 @@ OUT_FUNDING_AUDIT = Contract(
         "(recomputed less published), mean_absolute_error, rms_error, p50_absolute_error, "
         "p95_absolute_error, max_absolute_error; on Binance from the average of core_premium, and, with the "
         "endings _close, _flat, _8h, from one close a bar with weights 1 to n, equal weights, and one bar a "
-        "window."
+        "window. What claims judge has rows with the ending _lags{k} as well: with k Newey-West lags, in "
+        "windows."
     ),
     grain="one statistic of one symbol and period",
     key=("venue", "symbol", "statistic", "period"),

@@ -7,6 +7,7 @@ differs by the error of sampling, and is exact mostly where the flat zone forgiv
 ending are of core_premium's average. The other ways to average show what the choice is worth: ``_close``,
 each bar's close with weights 1 to n, as if the venue had sampled so rarely; ``_flat``, means of open and
 close with equal weights; ``_8h``, one bar for the whole window. Hyperliquid prints the average itself.
+With ``_lags360`` behind it: the same with another bandwidth.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from perp_pipeline.research.other_lags import lag_key
 from perp_pipeline.research.premium_windows import (
     Windows,
     every,
@@ -31,6 +33,9 @@ from perp_pipeline.research.series import utc
 from perp_pipeline.research.statistics import Array, Estimate, hac_influence
 
 HOURS_A_YEAR = 8760.0
+
+JUDGED = ("p95_absolute_error", "share_exact")
+"""What claims judge: told with other bandwidths as well, from core_premium's average."""
 
 COLUMNS = [
     "venue",
@@ -79,6 +84,11 @@ def out_funding_audit(
                 about["sampling_hours"] = hours
                 for name, found in statistics(part, premium):
                     rows.append(about | {"statistic": f"{name}{ending}"} | vars(found))
+            about["sampling_hours"] = part.sampling_hours
+            for other in part.other_lags(period):
+                for name, found in statistics(other, other.mean):
+                    if name in JUDGED and found.hac_lags == other.lags:
+                        rows.append(about | {"statistic": lag_key(name, found.hac_lags)} | vars(found))
     return pd.DataFrame(rows, columns=COLUMNS)
 
 

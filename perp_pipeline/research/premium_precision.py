@@ -9,6 +9,8 @@ window's average alone, quantities that need bars are missing. What a premium is
 - the premium that the published rate implies (``error_*``): off the flat zone the map can be inverted, and
   the venue averaged samples every few seconds, so this is the error of coarse sampling itself.
 
+With ``_lags360`` behind it: what claims judge, with another bandwidth in windows.
+
 Quantities that need the venue's map are estimated inside each of its eras (``ERAS``): where several maps were
 in force in a period, one row each, named with the day from which the map was in force.
 
@@ -25,6 +27,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from perp_pipeline.funding.premium import (
@@ -33,6 +36,7 @@ from perp_pipeline.funding.premium import (
     scatter_within,
     unbiased_rho,
 )
+from perp_pipeline.research.other_lags import lag_key
 from perp_pipeline.research.premium_map import fit_map
 from perp_pipeline.research.premium_windows import (
     HOURS_LEFT,
@@ -58,6 +62,8 @@ SAMPLING_HOURS = (1, 2, 4, 8)
 
 MINUTE = 1.0 / 60.0
 _EIGHTHS = 8
+MAP_JUDGED = ("interest", "clamp", "slope", "weight_4_of_8")
+"""What claims judge of the map; told with other bandwidths as well, like share_inside_fee and se_mean."""
 
 COLUMNS = [
     "venue",
@@ -102,7 +108,8 @@ def out_premium_precision(
     rows: list[dict[str, Any]] = []
     for windows in longest.values():
         for period, part in windows.periods(extra):
-            for name, used, found in quantities(part):
+            others = (row for other in part.other_lags(period) for row in judged(other))
+            for name, used, found in (*quantities(part), *others):
                 about = {
                     "venue": part.venue,
                     "base": part.base,
@@ -133,6 +140,27 @@ def quantities(windows: Windows) -> Iterator[tuple[str, Windows, Estimate]]:
         yield name, windows, found
 
 
+def judged(windows: Windows) -> Iterator[tuple[str, Windows, Estimate]]:
+    """What claims judge of one contract and period, with the bandwidth that its windows come with.
+
+    Only where one map was in force, and where the sample of a quantity allows the bandwidth.
+    """
+    rules = windows.rules()
+    samples = windows.closes if windows.sampled else windows.mean[:, None]
+    found = {"share_inside_fee": _inside_fee(windows, samples)} | dict(_error_of_mean(windows))
+    if len(rules) == 1:
+        _, rule, where = rules[0]
+        era = windows.part(where)
+        fitted = fit_map(era, rule.interest)
+        if era.sampled:
+            part, implied = _implied(era, rule)
+            fitted |= _weights((era.opens + era.closes)[part] / 2.0, implied, month_lags(era, implied))
+        found |= {name: fitted[name] for name in MAP_JUDGED if name in fitted}
+    for name, one in found.items():
+        if one.hac_lags == windows.lags:
+            yield lag_key(name, one.hac_lags), windows, one
+
+
 def _of_the_map(windows: Windows, rule: FundingMap) -> Iterator[tuple[str, Estimate]]:
     yield from fit_map(windows, rule.interest).items()
     low, high = rule.flat_zone
@@ -147,12 +175,15 @@ def _of_the_premium(windows: Windows) -> Iterator[tuple[str, Estimate]]:
     samples = windows.closes if windows.sampled else windows.mean[:, None]
     yield "premium_mean", mean_over(windows, samples.mean(axis=1))
     yield "premium_sd", _spread(windows, samples)
-    inside = (np.abs(samples) <= FEE).mean(axis=1)
-    yield "share_inside_fee", share_over(windows, inside)
+    yield "share_inside_fee", _inside_fee(windows, samples)
     yield from _independent_windows(windows)
     yield from out_of_the_zone(windows, samples)
     if samples.shape[1] >= 3:
         yield from _errors_of_mean(windows)
+
+
+def _inside_fee(windows: Windows, samples: Array) -> Estimate:
+    return share_over(windows, (np.abs(samples) <= FEE).mean(axis=1))
 
 
 def _spread(windows: Windows, samples: Array) -> Estimate:
@@ -190,6 +221,11 @@ def _errors_of_mean(windows: Windows) -> Iterator[tuple[str, Estimate]]:
     yield "n_effective", transformed(seen, lambda value: _worth(unbiased_rho(value, n), weights))
     independent = mean_over(windows, squares / (n - 1) * float(weights @ weights))
     yield "se_mean_independent", _root(independent)
+    yield from _error_of_mean(windows)
+
+
+def _error_of_mean(windows: Windows) -> Iterator[tuple[str, Estimate]]:
+    """Standard error of a window's average (core_premium): root of the mean square."""
     known = np.isfinite(windows.se)
     if known.sum() >= MIN_WINDOWS:
         yield "se_mean", _root(mean_over(windows, np.where(known, windows.se**2, np.nan)))
@@ -226,13 +262,9 @@ def out_of_the_zone(windows: Windows, samples: Array) -> Iterator[tuple[str, Est
 
 def _sampling(windows: Windows, rule: FundingMap) -> Iterator[tuple[str, Estimate]]:
     """Error against the premium that the rate implies, by sampling, weights and definition of the price."""
-    rate = windows.rate_8h
-    digit = windows.digit * 8.0 / windows.hours
-    off = (np.abs(rate - rule.interest) > digit) & (np.abs(rate) < rule.cap - digit)
-    if off.sum() < MIN_WINDOWS:
+    part, implied = _implied(windows, rule)
+    if len(part) < MIN_WINDOWS:
         return
-    part = np.flatnonzero(off)
-    implied = (rate + rule.clamp * np.sign(rate - rule.interest))[part]
     n = windows.closes.shape[1]
     finest = windows.sampling_hours
     hours = [finest, *(hours for hours in SAMPLING_HOURS if hours > finest and n % (hours / finest) == 0)]
@@ -246,7 +278,15 @@ def _sampling(windows: Windows, rule: FundingMap) -> Iterator[tuple[str, Estimat
         yield f"error_{name}", _root(hac_influence(float(missed.mean()), missed - missed.mean()))
     if len(hours) > 1 and finest > MINUTE:
         yield from _extrapolated(hours, [square[_span(length)] for length in hours])
-    yield from _weights(middle[part], implied)
+    yield from _weights(middle[part], implied).items()
+
+
+def _implied(windows: Windows, rule: FundingMap) -> tuple[npt.NDArray[np.intp], Array]:
+    """Windows off the flat zone and below the cap, and the premiums that their rates imply."""
+    rate = windows.rate_8h
+    digit = windows.digit * 8.0 / windows.hours
+    part = np.flatnonzero((np.abs(rate - rule.interest) > digit) & (np.abs(rate) < rule.cap - digit))
+    return part, (rate + rule.clamp * np.sign(rate - rule.interest))[part]
 
 
 def _missed(premium: Array, implied: Array) -> Array:
@@ -279,20 +319,19 @@ def _extrapolated(hours: Sequence[float], square: Sequence[Array]) -> Iterator[t
     )
 
 
-def _weights(middle: Array, implied: Array) -> Iterator[tuple[str, Estimate]]:
+def _weights(middle: Array, implied: Array, lags: int | None = None) -> dict[str, Estimate]:
     """Weights of the parts of the window in the implied premium, by regression: eighths, or fewer bars."""
     n = middle.shape[1]
     if n % _EIGHTHS == 0:
         middle, n = middle.reshape(len(middle), _EIGHTHS, -1).mean(axis=2), _EIGHTHS
     if n > _EIGHTHS:
-        return
+        return {}
     regressors = {f"weight_{k + 1}_of_{n}": middle[:, k] for k in range(n)}
     try:
-        fit = ols_hac(implied, regressors)[0]
+        fit = ols_hac(implied, regressors, lags)[0]
     except ValueError:
-        return
-    for place, name in enumerate(fit.names[1:], start=1):
-        yield name, fit.combine(np.eye(n + 1)[place])
+        return {}
+    return {name: fit.combine(np.eye(n + 1)[place]) for place, name in enumerate(fit.names[1:], start=1)}
 
 
 def _span(hours: float) -> str:

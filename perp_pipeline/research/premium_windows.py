@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from perp_pipeline.funding.premium import finest_samples, funding_windows, path_average, rising_weights
+from perp_pipeline.research.other_lags import other_lags
 from perp_pipeline.research.periods import standard_periods
 from perp_pipeline.research.series import bounds
 from perp_pipeline.research.shares import hac_share
@@ -38,6 +39,7 @@ class Windows:
         opens, closes: (windows, n) first and last sample of each bar; n is 0 where the venue printed the
             average itself.
         sampling_hours: length of the bars in hours, or the median length of the windows.
+        lags: bandwidth of the errors where it is not the values' own; see :func:`month_lags`.
     """
 
     venue: str
@@ -51,6 +53,7 @@ class Windows:
     opens: Array
     closes: Array
     sampling_hours: float
+    lags: int | None = None
 
     def __len__(self) -> int:
         return len(self.ends)
@@ -71,7 +74,7 @@ class Windows:
             name: getattr(self, name)[where]
             for name in ("ends", "hours", "rate", "mean", "se", "opens", "closes")
         }
-        return Windows(self.venue, self.symbol, self.base, **arrays, sampling_hours=self.sampling_hours)
+        return replace(self, **arrays)
 
     def periods(self, asked: Iterable[str]) -> Iterator[tuple[str, Windows]]:
         """The standard periods and those asked for, with the windows of each, where they are enough."""
@@ -80,6 +83,12 @@ class Windows:
             part = self.part(bounds(self.ends, period))
             if len(part) >= MIN_WINDOWS:
                 yield period, part
+
+    def other_lags(self, period: str) -> Iterator[Windows]:
+        """The same windows with each of the other bandwidths that a period of them allows."""
+        per_day = 24.0 / float(np.median(self.hours))
+        for lags in other_lags(len(self), per_day, period):
+            yield replace(self, lags=lags)
 
     def coarser(self, step: int) -> Array:
         """Average premium of each window from bars ``step`` times as long."""
@@ -191,7 +200,12 @@ def every(samples: Array, step: int) -> Array:
 
 
 def month_lags(windows: Windows, values: Array) -> int:
-    """Bartlett lags: a month of windows at least, more where the values' persistence asks for it."""
+    """Bartlett lags: a month of windows at least, more where the values' persistence asks for it.
+
+    At most a third of the values where the windows come with a bandwidth of their own.
+    """
+    if windows.lags is not None:
+        return min(windows.lags, len(values) // 3)
     month = round(_LAG_DAYS * 24 / float(np.median(windows.hours)))
     return max(persistent_lags(values), min(month, len(values) // 3))
 

@@ -19,6 +19,7 @@ from perp_pipeline.research.funding_audit import out_funding_audit, quantile, sa
 from perp_pipeline.research.premium_map import fit_map
 from perp_pipeline.research.premium_precision import out_premium_precision
 from perp_pipeline.research.premium_windows import Windows, every, premium_windows
+from perp_pipeline.research.shares import hac_share
 from perp_pipeline.theory.funding_map import BINANCE, FundingMap
 
 RULE = FundingMap("binance", interest=0.0002, clamp=0.0004, cap=0.0012)
@@ -285,3 +286,36 @@ def test_the_simulated_market_gives_its_planted_map(tmp_path: Path) -> None:
         capped = float((rate.abs() >= planted.cap - 1e-9).mean())
         share = estimates(audited, "statistic", period="all", symbol=symbol)["share_exact"]
         assert share == pytest.approx(1.0 - capped, abs=2e-3)
+
+
+def test_what_claims_judge_is_told_at_other_lags() -> None:
+    """30, 60 and 120 days of windows of 8 hours; 250 days are more than a third of the sample."""
+    tables = lake(RULE)
+    precision, checked = out_premium_precision(**tables), out_funding_audit(**tables)
+    judged = ("clamp", "interest", "slope", "weight_4_of_8", "share_inside_fee", "se_mean")
+    for frame, key, names in (
+        (precision, "quantity", judged),
+        (checked, "statistic", ("p95_absolute_error", "share_exact")),
+    ):
+        for period, lags in (("all", {90, 180, 360}), ("2023", set())):
+            rows = frame[frame["period"] == period].set_index(key)
+            told = {name for name in rows.index if "_lags" in name}
+            # The slope stands on the windows off the flat zone alone.
+            allowed = {name: int(rows.loc[name, "n"]) // 3 if name == "slope" else 366 for name in names}
+            assert told == {f"{name}_lags{k}" for name in names for k in lags if k <= allowed[name]}
+            for name in told:
+                own, head = rows.loc[name], rows.loc[name.partition("_lags")[0]]
+                assert own["hac_lags"] == int(name.partition("_lags")[2])
+                assert own["estimate"] == pytest.approx(head["estimate"], rel=1e-12)
+                assert own["n"] == head["n"]
+
+
+def test_a_bandwidth_is_that_of_the_error() -> None:
+    """Shares at 180 lags are hac_share at 180 lags, and the premium's weight is least squares with them."""
+    tables = lake(RULE)
+    windows = windows_of(tables)
+    precision = out_premium_precision(**tables)
+    row = precision[(precision["period"] == "all") & (precision["quantity"] == "share_inside_fee_lags180")]
+    inside = (np.abs(windows.closes) <= 0.002).mean(axis=1)
+    assert row["se"].item() == pytest.approx(hac_share(inside, 180).se, rel=1e-12)
+    assert row["ci_low"].item() == pytest.approx(hac_share(inside, 180).ci_low, rel=1e-12)
