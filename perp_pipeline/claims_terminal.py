@@ -16,6 +16,7 @@ from perp_pipeline.lake import Lake
 from perp_pipeline.recompute import claim_tables, claim_tables_over
 from perp_pipeline.report import cells
 from perp_pipeline.report.claim_numbers import decider, number_texts, routes
+from perp_pipeline.research.claims.agreement import unmatched
 from perp_pipeline.settings import Settings
 
 VERDICT_STYLES = {
@@ -57,6 +58,7 @@ def print_claims(
         register = register[register["claim_id"] == claim]
         if register.empty:
             raise KeyError(f"there is no claim {claim}; perp claims lists them")
+    apart = unmatched(register, parts)
     console.print(claims_table(register, console.width))
     if claim is None:
         counts = register["verdict"].value_counts()
@@ -67,9 +69,15 @@ def print_claims(
             "where it is another. perp claims N shows them all.",
             highlight=False,
         )
+        for told in dict.fromkeys(apart.values()):
+            claims = [number for number, text in apart.items() if text == told]
+            _warn(console, claims, told)
         return
     own = parts[parts["claim_id"] == claim]
-    if len(own):
+    if claim in apart:
+        console.print()
+        _warn(console, [claim], apart[claim])
+    elif len(own):
         console.print()
         console.print(parts_table(own, console.width))
     row = register.iloc[0]
@@ -79,6 +87,12 @@ def print_claims(
         console.print(f"Window: {dates}, n = {row['n']:,}", highlight=False)
     if explain:
         _print_explanation(console, settings, claim)
+
+
+def _warn(console: Console, claims: Sequence[int], told: str) -> None:
+    """Say why claims stand without their numbers, and what to do."""
+    numbers = ", ".join(str(number) for number in claims)
+    console.print(f"Claim{'s' if len(claims) > 1 else ''} {numbers}: {told}", style="yellow", highlight=False)
 
 
 def _held(settings: Settings) -> tuple[pd.DataFrame, pd.DataFrame]:

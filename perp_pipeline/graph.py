@@ -37,6 +37,11 @@ class Node:
         """Tables it reads."""
         return tuple(item.table for item in self.step.inputs) if self.step else ()
 
+    @property
+    def together(self) -> tuple[str, ...]:
+        """Tables that are built whenever it is selected."""
+        return self.step.together if self.step else ()
+
 
 def build_graph(datasets: Iterable[Dataset], steps: Iterable[Step]) -> dict[str, Node]:
     """Nodes by table name, each after all that it reads.
@@ -86,7 +91,7 @@ def pipeline(
 
 
 def select(nodes: dict[str, Node], names: Sequence[str]) -> list[str]:
-    """Tables to run: the selected ones and all that they need, in running order.
+    """Tables to run: the selected ones, those built with them and all that they need, in running order.
 
     Args:
         names: tables, layers (raw, core, out) or chapters (funding, rates, amm, research); all by default.
@@ -110,7 +115,8 @@ def select(nodes: dict[str, Node], names: Sequence[str]) -> list[str]:
         wanted |= found
     stack = list(wanted)
     while stack:
-        for need in nodes[stack.pop()].needs:
+        node = nodes[stack.pop()]
+        for need in (*node.needs, *node.together):
             if need not in wanted:
                 wanted.add(need)
                 stack.append(need)

@@ -58,6 +58,7 @@ class Step:
             and which returns the table's frame, or :class:`Built`.
         parameters: names of settings that ``build`` takes as keyword arguments as well.
         chapter: the part of the pipeline it belongs to: raw, funding, rates, amm, research.
+        together: tables that tell of the same computation: whoever selects this one builds them too.
     """
 
     output: Contract
@@ -65,3 +66,4 @@ class Step:
     inputs: tuple[Input, ...]
     parameters: tuple[str, ...] = ()
     chapter: str = "research"
+    together: tuple[str, ...] = ()

@@ -268,9 +268,10 @@ BUILT = (*FUNDING, *RATES, *RESULTS, *REGRESSIONS, *PREMIUM, *AMM, *AMM_RESULTS)
 # A claim whose table is not in the lake says so; it does not stop the others.
 _JUDGED_BY = _whole(*sorted({step.output.name for step in BUILT} & set(tables_needed())), optional=True)
 
+# One without the other would tell of two computations.
 CLAIMS = (
-    Step(contracts.get("out_claims"), out_claims, _JUDGED_BY),
-    Step(contracts.get("out_claim_parts"), out_claim_parts, _JUDGED_BY),
+    Step(contracts.get("out_claims"), out_claims, _JUDGED_BY, together=("out_claim_parts",)),
+    Step(contracts.get("out_claim_parts"), out_claim_parts, _JUDGED_BY, together=("out_claims",)),
 )
 
 STEPS = (*BUILT, *CLAIMS)

@@ -24,6 +24,7 @@ from perp_pipeline.report.exhibit import (
 )
 from perp_pipeline.report.exhibits import FIGURES, TABLES
 from perp_pipeline.report.style import COLOURS, inline_svg, render
+from perp_pipeline.research.claims.agreement import APART, unmatched
 from perp_pipeline.research.words import key_words
 
 if TYPE_CHECKING:
@@ -106,6 +107,10 @@ def essay_figures(tables: Tables, *, simulated: bool = False) -> dict[str, Figur
 def build_report(tables: Tables, *, context: ReportContext) -> Report:
     """The report of a set of result tables, in memory; see :func:`write_report`."""
     held = {name: frame for name, frame in tables.items() if len(frame)}
+    apart = unmatched(held["out_claims"], held.get("out_claim_parts")) if "out_claims" in held else {}
+    if APART in apart.values():
+        # Numbers of another computation would contradict the claims, in cards and in figures.
+        del held["out_claim_parts"]
     files: dict[str, bytes] = {}
     figures = [exhibit for exhibit in FIGURES if ready(exhibit.needs, held)]
     drawn = {exhibit.slug: _drawn(exhibit, held, context, files) for exhibit in figures}
@@ -117,6 +122,7 @@ def build_report(tables: Tables, *, context: ReportContext) -> Report:
     for claim in claims:
         claim["figures"] = [exhibit for exhibit in figures if claim["number"] in exhibit.claims]
         claim["numbers"] = numbers.get(claim["number"], [])
+        claim["without"] = apart.get(claim["number"], "")
     walks = [_essay(essay, claims, drawn, printed) for essay in ESSAYS]
     walks = [walk for walk in walks if walk["count"] or walk["steps"]]
     environment = _environment()
