@@ -13,7 +13,6 @@ from binascii import unhexlify
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from perp_pipeline.sources.evm_errors import TruncatedWords, WordOutOfRange
 
@@ -22,6 +21,12 @@ Floats = npt.NDArray[np.float64]
 WORD = 32
 _DECIMAL_DIGITS = 76
 """Digits an Arrow decimal256 holds; 10**76 < 2**253, so three kinds of word can be longer than that."""
+
+
+_HEX = np.full(256, 16, dtype=np.int64)
+_HEX[list(b"0123456789abcdef")] = range(16)
+_HEX[list(b"ABCDEF")] = range(10, 16)
+_NO_QUANTITY = "no 0x number below 2**63 where one belongs"
 
 
 def words_from_hex(texts: pa.Array | pa.ChunkedArray, count: int, what: str = "data") -> Bytes:
@@ -72,17 +77,19 @@ def quantities(texts: pa.StringArray) -> pa.Int64Array:
     """
     if texts.null_count == len(texts):
         return pa.nulls(len(texts), pa.int64())
-    given = texts.fill_null("0x0")
-    digits = pc.ascii_lpad(pc.utf8_slice_codeunits(given, 2), 16, "0")
-    offsets, characters = _characters(digits)
-    fits = (np.diff(offsets) == 16).all() and pc.all(pc.match_substring_regex(given, "^0x.")).as_py()
-    try:
-        words = np.frombuffer(unhexlify(characters.tobytes()), dtype=">i8") if fits else None
-    except ValueError:
-        words = None
-    if words is None or (words < 0).any():
-        raise WordOutOfRange("no 0x number below 2**63 where one belongs")
-    return pa.array(words.astype(np.int64), mask=texts.is_null().to_numpy(zero_copy_only=False))
+    offsets, characters = _characters(texts.fill_null("0x0"))
+    starts, counts = offsets[:-1], np.diff(offsets) - 2
+    if counts.min() < 1 or counts.max() > 16:
+        raise WordOutOfRange(_NO_QUANTITY)
+    # digits from the last to the first, a column for each place
+    places = np.arange(counts.max())
+    given = places < counts[:, None]
+    digits = np.where(given, _HEX[characters[np.where(given, offsets[1:, None] - 1 - places, 0)]], 0)
+    prefixed = (characters[starts] == ord("0")) & (characters[starts + 1] == ord("x"))
+    if not prefixed.all() or (digits > 15).any() or (digits[:, 15:] > 7).any():
+        raise WordOutOfRange(_NO_QUANTITY)
+    numbers = digits @ (np.int64(1) << (4 * places))
+    return pa.array(numbers, mask=texts.is_null().to_numpy(zero_copy_only=False))
 
 
 def _characters(column: pa.Array) -> tuple[npt.NDArray[np.int64], Bytes]:
