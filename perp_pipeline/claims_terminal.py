@@ -116,7 +116,8 @@ def _computed(
     def tell(table: str) -> None:
         console.print(f"[dim]computing {table} over {window}[/]", highlight=False)
 
-    frames = claim_tables_over(Lake.at(settings.lake), names, window, settings, tell)
+    simulated = {table for one in chosen for table in one.simulated}
+    frames = claim_tables_over(Lake.at(settings.lake), names, window, settings, tell, simulated=simulated)
     windows = {one.id: window for one in chosen}
     return (
         claims.build_claims(frames, windows, only=windows),

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 import pandas as pd
 
 from perp_pipeline import contracts
 from perp_pipeline.lake import Lake, TableMissing
 from perp_pipeline.lake.tables import to_frame
+from perp_pipeline.research.persistence_null import is_null
 from perp_pipeline.settings import Settings
 from perp_pipeline.steps import Built, Step
 
@@ -24,6 +25,8 @@ def claim_tables_over(
     window: str,
     settings: Settings,
     tell: Callable[[str], None] = lambda table: None,
+    *,
+    simulated: Collection[str] = (),
 ) -> dict[str, pd.DataFrame]:
     """The same, with the rows of ``window`` in the result tables.
 
@@ -33,6 +36,7 @@ def claim_tables_over(
     Args:
         window: a period of :mod:`perp_pipeline.research.periods`.
         tell: called with the name of each table that is computed again.
+        simulated: tables whose simulations of the window are wanted as well.
     """
     from perp_pipeline.tables import STEPS
 
@@ -41,9 +45,9 @@ def claim_tables_over(
     for name in names:
         frame = _frame(lake, name)
         step = steps[name]
-        if "periods" in step.parameters and not (frame["period"] == window).any():
+        if "periods" in step.parameters and not _holds(frame, window, name in simulated):
             tell(name)
-            frame = _joined(frame, _built(lake, step, window, settings))
+            frame = _joined(frame, _built(lake, step, window, settings), window)
         frames[name] = frame
     return frames
 
@@ -57,10 +61,17 @@ def _built(lake: Lake, step: Step, window: str, settings: Settings) -> pd.DataFr
     return built.frame if isinstance(built, Built) else built
 
 
-def _joined(held: pd.DataFrame, built: pd.DataFrame) -> pd.DataFrame:
-    """Both tables' rows; those of ``held`` where both have a period."""
-    new = built[~built["period"].isin(held["period"])] if len(held) else built
-    return pd.concat([held, new], ignore_index=True) if len(held) and len(new) else new if len(new) else held
+def _holds(frame: pd.DataFrame, window: str, simulated: bool) -> bool:
+    own = frame[frame["period"] == window]
+    return len(own) > 0 and (not simulated or bool(is_null(own).any()))
+
+
+def _joined(held: pd.DataFrame, built: pd.DataFrame, window: str) -> pd.DataFrame:
+    """Both tables' rows: of a period that both have, those of ``held``, and of the window, of ``built``."""
+    asked = built["period"] == window
+    old = held[held["period"] != window] if asked.any() else held
+    new = built[asked | ~built["period"].isin(held["period"])]
+    return pd.concat([old, new], ignore_index=True) if len(old) and len(new) else new if len(new) else old
 
 
 def _frame(lake: Lake, name: str) -> pd.DataFrame:

@@ -27,6 +27,8 @@ from perp_pipeline.research.series import utc
 from perp_pipeline.research.statistics import Array, hac_lags, ols_hac, weighted_critical
 
 NULL_PERIODS = ("all", "2019-09..2022-06")
+"""Periods that out_regressions always holds nulls of; for those that a user asks for they are drawn too."""
+
 _CHUNK = 100
 
 
@@ -165,6 +167,11 @@ def _with_difference(products: list[Array]) -> list[Array]:
     return [same, prior, same + prior - 2.0 * mixed]
 
 
+def is_null(rows: pd.DataFrame) -> pd.Series:
+    """Which rows of out_regressions are of a simulation."""
+    return rows["spec"].str.contains("_null-", regex=False)
+
+
 def null_rows(
     frame: pd.DataFrame, horizon: int, simulations: int, seed: int = 57
 ) -> Iterator[dict[str, Any]]:
@@ -180,13 +187,13 @@ def null_rows(
         97.5 % quantiles of the standardised effect under the null; t is the real effect's distance from
         that mean in those standard deviations; p the share of draws at least as far from it as the real one.
         Terms size_same_day, size_prior, size_prior_minus_same: share of draws that the 5 % HAC test rejects.
-        n is the number of draws.
+        n is the number of draws. None for fewer than 90 days, or funding that does not vary.
     """
     funding, same, prior = (
         frame[name].to_numpy(dtype=np.float64) for name in ("funding", "same_day", f"prior_{horizon}")
     )
     good = np.isfinite(funding) & np.isfinite(same) & np.isfinite(prior)
-    if good.sum() < 90:
+    if good.sum() < 90 or funding[good].std() == 0.0:
         return
     lags = hac_lags(int(good.sum()))
     real = standardised_effects(funding[None, good], same[good], prior[good], lags)[0][0]

@@ -64,7 +64,7 @@ def out_regressions(
     coverage or without prices are left out.
 
     Args:
-        periods: periods wanted beside the standard ones.
+        periods: periods wanted beside the standard ones; the persistence null is drawn for them as well.
         simulations: draws of each persistence null (:mod:`perp_pipeline.research.persistence_null`).
 
     Returns:
@@ -72,6 +72,7 @@ def out_regressions(
     """
     rows: list[dict[str, Any]] = []
     extra = tuple(periods)
+    simulated = {*NULL_PERIODS, *extra}
     for venue, base, symbol in main_symbols(core_funding_daily).itertuples(index=False):
         prices = midnight_prices(core_returns_8h, base)
         if prices.empty:
@@ -90,7 +91,7 @@ def out_regressions(
             for period, part in by_period(frame, extra).items():
                 about = {"venue": venue, "base": base, "symbol": symbol, "period": period}
                 rows += _families(part, horizons, alignment, about)
-                if alignment == "accrual" and period in NULL_PERIODS and len(part) >= MIN_DAYS:
+                if alignment == "accrual" and period in simulated and len(part) >= MIN_DAYS:
                     rows += [about | row for row in null_rows(part, HEADLINE_HORIZON, simulations)]
     rows += _cme_rows(core_cme_implied, core_cme_curve, extra)
     return pd.DataFrame(rows, columns=COLUMNS)

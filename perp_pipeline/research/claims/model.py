@@ -168,6 +168,7 @@ class Claim:
         window: the period that the claim is about; ``all`` where the text names none.
         tables: tables of the lake that the numbers come from.
         theory: calculators used, as modules of :mod:`perp_pipeline.theory`.
+        simulated: those of ``tables`` whose simulations it reads: they are drawn for the window asked for.
     """
 
     id: int
@@ -179,6 +180,7 @@ class Claim:
     compute: Compute
     tables: tuple[str, ...] = ()
     theory: tuple[str, ...] = ()
+    simulated: tuple[str, ...] = ()
 
     @property
     def definition(self) -> str:

@@ -19,15 +19,12 @@ from perp_pipeline.research.claims.model import (
     value,
 )
 from perp_pipeline.research.claims.reading import gather, lag_rows, mean_part, row_part, rows_in
-from perp_pipeline.research.claims.reasons import joined
-from perp_pipeline.research.persistence_null import NULL_PERIODS
 from perp_pipeline.research.regressions import HORIZONS
 from perp_pipeline.research.series import utc
 from perp_pipeline.research.volatility import monthly_volatility
 
 A_WINDOW = "2019-01..2024-05"
 HEADLINE = "h30_accrual"
-_NULLS = joined(NULL_PERIODS)
 
 
 def _slope(
@@ -92,7 +89,7 @@ def past_beats_present(tables: Tables, period: str) -> Answer:
         try:
             null = _slope(tables, "", "binance", base, f"{spec}_null-sameday", "prior_minus_same", period)
         except MissingData as lack:
-            raise MissingData(f"a simulation of slow funding over {period} (made for {_NULLS})") from lack
+            raise MissingData(f"a simulation of slow funding over {period}, which has too few days") from lack
         return replace(
             real,
             label=f"{base}, prior month less same day, beyond what slow funding gives",
@@ -269,6 +266,7 @@ CLAIMS = (
         B_WINDOW,
         past_beats_present,
         ("out_regressions",),
+        simulated=("out_regressions",),
     ),
     Claim(
         14,
