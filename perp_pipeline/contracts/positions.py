@@ -25,10 +25,24 @@ QUANTO_QUANTITIES: Final = (
     "vol_margin",
     "corr",
 )
+_QUANTO_JUDGED: Final = (
+    "asset_return",
+    "perp_return",
+    "difference",
+    "covariance",
+    "funding",
+    "net_funding",
+    "vol_base",
+    "vol_margin",
+    "corr",
+)
+_PAYMENT_LAGS: Final = (90, 180, 360, 750)
+"""30, 60, 120 and 250 days in windows of 8 hours."""
+_DAY_LAGS: Final = (30, 60, 120, 250)
 
 
 def _corr_bounded(frame: pd.DataFrame) -> pd.Series:
-    return ~frame["quantity"].isin(["corr", "corr_log"]) | frame["estimate"].abs().le(1.0 + 1e-12)
+    return ~frame["quantity"].str.startswith("corr") | frame["estimate"].abs().le(1.0 + 1e-12)
 
 
 def _identity(frame: pd.DataFrame) -> pd.Series:
@@ -55,8 +69,9 @@ OUT_QUANTO = Contract(
         "rebalanced at the frequency. Quantities ending in _log are of log returns, the others of simple "
         "returns. linear_minus_inverse: funding of the venue's linear contract (symbol) less that of its "
         "inverse one. The interval of product_of_means is that of a product of two means near zero, not so "
-        "many se to either side. Periods hold the windows that start in them; one of them holds the full "
-        "months that all price sources of the contract cover."
+        "many se to either side. ..._lags180: at frequency 8h, with 180 Newey-West lags. "
+        "Periods hold the windows that start in them; one of them holds the full months that all price "
+        "sources of the contract cover."
     ),
     grain="one quantity of one symbol, frequency and period",
     key=("symbol", "frequency", "quantity", "period"),
@@ -78,6 +93,7 @@ OUT_QUANTO = Contract(
                 "funding",
                 "net_funding",
                 "linear_minus_inverse",
+                *(f"{name}_lags{lags}" for name in _QUANTO_JUDGED for lags in _PAYMENT_LAGS),
             ),
         ),
         _PERIOD,
@@ -177,7 +193,8 @@ OUT_SIDES = Contract(
         "ends. volume_change, locked_value_change: mean of the year after the venue's rewards ended over "
         "that of the year before, less 1. share_long: longs' part of the "
         "open interest, daily; lp_share_long: that of the liquidity providers, the other side of all "
-        "traders; share_days_long: days on which share_long is above one half."
+        "traders; share_days_long: days on which share_long is above one half. ..._lags60: with 60 "
+        "Newey-West lags."
     ),
     grain="one quantity of one venue, base and period",
     key=("venue", "base", "quantity", "period"),
@@ -200,6 +217,7 @@ OUT_SIDES = Contract(
                 "share_long",
                 "lp_share_long",
                 "share_days_long",
+                *(f"{name}_lags{lags}" for name in ("share_long", "lp_share_long") for lags in _DAY_LAGS),
             ),
         ),
         _PERIOD,

@@ -175,7 +175,8 @@ OUT_PREDICTOR_RACE = Contract(
         "window so far, and its last sample). Schemes: direct (the predictor is the forecast), expanding and "
         "rolling (365 days) least squares. se and interval are those of the mean difference in squared "
         "errors, in units of the rival's mean: the interval has 0 where Diebold-Mariano does not reject. OLS "
-        "forecasts from the last rate nest no change, for which that test is conservative."
+        "forecasts from the last rate nest no change, for which that test is conservative. What claims judge "
+        "has rows with the ending _lags{k} of the predictor as well: with k Newey-West lags, in payments."
     ),
     grain="one target, predictor and scheme of one symbol and period",
     key=("venue", "symbol", "target", "predictor", "scheme", "period"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -32,6 +33,7 @@ PREDICTORS = {
     "premium_instant": "prem.\nnow",
     "premium_formula": "prem.,\nmap",
 }
+_NOT_SHOWN = re.compile(r"h_left$|_lags\d+$")
 _DAYS = "Days: their mean. n: forecasts."
 _PREM = "Prem.: the last premium, as it is and through the map."
 _SCHEME = "expanding"
@@ -184,7 +186,7 @@ def _race_table(tables: Tables) -> cells.TableView:
     race = tables["out_predictor_race"]
     period = best_period(race)
     rows = race[(race["period"] == period) & race["base"].isin(BASES)]
-    held = {name for name in rows["predictor"] if not name.endswith("h_left")}
+    held = {name for name in rows["predictor"] if not _NOT_SHOWN.search(name)}
     names = [name for name in PREDICTORS if name in held] + sorted(held - set(PREDICTORS))
     printed = []
     rows = rows[rows["predictor"].isin(names)]

@@ -6,7 +6,8 @@ that charges the fee f is left alone while ``|gap| < f``: beyond it a trade agai
 
 The exchange that has both tokens may count in another dollar than the pool does, and a wrapped token may
 stand below what it wraps. Both move the gap for weeks, and no arbitrage in the pool removes them: the
-quantities ``_centred`` take the calendar month's median gap out first.
+quantities ``_centred`` take the calendar month's median gap out first. With ``_lags720`` behind it: the share
+that claims judge, with another bandwidth in hours.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from perp_pipeline.amm.minutes import micros
 from perp_pipeline.amm.pools import PoolFacts, pool_facts
 from perp_pipeline.amm.spot import HOUR_US, Spot, spot_by_base, token_usd
 from perp_pipeline.contracts.amm import OUT_AMM_PRICE_GAP
+from perp_pipeline.research.other_lags import lag_key, other_lags
 from perp_pipeline.research.periods import standard_periods
 from perp_pipeline.research.series import bounds, utc
 from perp_pipeline.research.statistics import Array, Estimate, hac_mean, persistent_lags
@@ -104,7 +106,10 @@ def _rows(gaps: pd.Series, facts: PoolFacts, extra: list[str]) -> Iterator[dict[
         part = bounds(times, period)
         if part.stop - part.start < MIN_HOURS:
             continue
-        for quantity, found in _quantities(values[part], centred[part], facts.fee):
+        for quantity, found in (
+            *_quantities(values[part], centred[part], facts.fee),
+            *_at_other_lags(values[part], facts.fee, period),
+        ):
             yield {
                 "quantity": quantity,
                 "period": period,
@@ -124,12 +129,27 @@ def _rows(gaps: pd.Series, facts: PoolFacts, extra: list[str]) -> Iterator[dict[
 
 def _quantities(values: Array, centred: Array, fee: float) -> Iterator[tuple[str, Estimate]]:
     for suffix, gap in (("", values), ("_centred", centred)):
-        inside = _mean((np.abs(gap) <= fee).astype(np.float64))
-        # of few hours the normal interval reaches beyond what a share can be
-        low, high = (float(np.clip(end, 0.0, 1.0)) for end in (inside.ci_low, inside.ci_high))
-        yield f"share_within_fee{suffix}", replace(inside, ci_low=low, ci_high=high)
+        inside = _inside(gap, fee)
+        yield f"share_within_fee{suffix}", _bounded(_mean(inside))
         yield f"mean_absolute_gap{suffix}", _mean(np.abs(gap))
     yield "mean_gap", _mean(values)
+
+
+def _at_other_lags(gap: Array, fee: float, period: str) -> Iterator[tuple[str, Estimate]]:
+    """What claims judge, with other bandwidths."""
+    inside = _inside(gap, fee)
+    for lags in other_lags(len(inside), 24.0, period):
+        yield lag_key("share_within_fee", lags), _bounded(hac_mean(inside, lags))
+
+
+def _inside(gap: Array, fee: float) -> Array:
+    return (np.abs(gap) <= fee).astype(np.float64)
+
+
+def _bounded(share: Estimate) -> Estimate:
+    """Of few hours the normal interval reaches beyond what a share can be."""
+    low, high = (float(np.clip(end, 0.0, 1.0)) for end in (share.ci_low, share.ci_high))
+    return replace(share, ci_low=low, ci_high=high)
 
 
 def _mean(values: Array) -> Estimate:

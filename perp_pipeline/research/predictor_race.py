@@ -17,7 +17,8 @@ regress the target on it by least squares, on pairs whose target was fully annou
 made.
 
 Intervals invert the Diebold-Mariano test (:func:`~perp_pipeline.research.shares.skill`): an interval has zero
-exactly where the test does not reject equal errors.
+exactly where the test does not reject equal errors. With ``_lags360`` behind the predictor: the same
+forecasts with another bandwidth, in payments (:data:`JUDGED`).
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ from perp_pipeline.research.forecasts import (
     payment_grid,
     rate_predictors,
 )
+from perp_pipeline.research.other_lags import lag_key, other_lags
 from perp_pipeline.research.periods import standard_periods
 from perp_pipeline.research.premium_race import hours_left, last_premium
 from perp_pipeline.research.premium_windows import Windows, premium_windows
@@ -49,6 +51,14 @@ from perp_pipeline.theory.funding_map import MAPS
 
 TARGET_DAYS = {"next": 0, "mean_1d": 1, "mean_7d": 7, "mean_30d": 30}
 PREMIUMS = ("premium_instant", "premium_formula")
+JUDGED = (
+    "ma9",
+    "ma9_vs_premium_instant",
+    "ma9_vs_premium_window_4h_left",
+    "ma9_vs_premium_window_1h_left",
+)
+"""Predictors of the next payment that claim 18 judges, fitted on an expanding window: told with other
+bandwidths as well."""
 MIN_FORECASTS = 90
 _LAG_DAYS = 30
 _MAPS = {rule.venue: rule for rule in reversed(MAPS)}
@@ -166,15 +176,20 @@ def _scores(contest: Contest, grid: PaymentGrid, spans: dict[str, slice]) -> Ite
         if n < MIN_FORECASTS or not rival[chosen].any():
             continue
         lags = min(max(hac_lags(n), round(_LAG_DAYS * grid.per_day), contest.horizon), n // 3)
-        found = skill(error[chosen], rival[chosen], lags)
-        yield {
-            "target": contest.target,
-            "predictor": contest.predictor,
-            "scheme": contest.scheme,
-            "period": period,
-            **vars(found.found),
-            "window_start": utc(grid.announced[chosen[0]]),
-            "window_end": utc(grid.announced[chosen[-1]]),
-            "dm_stat": found.dm_stat,
-            "dm_p": found.dm_p,
-        }
+        bandwidths = {contest.predictor: lags}
+        if (contest.target, contest.scheme) == ("next", "expanding") and contest.predictor in JUDGED:
+            others = other_lags(n, grid.per_day, period)
+            bandwidths |= {lag_key(contest.predictor, other): other for other in others}
+        for predictor, own in bandwidths.items():
+            found = skill(error[chosen], rival[chosen], own)
+            yield {
+                "target": contest.target,
+                "predictor": predictor,
+                "scheme": contest.scheme,
+                "period": period,
+                **vars(found.found),
+                "window_start": utc(grid.announced[chosen[0]]),
+                "window_end": utc(grid.announced[chosen[-1]]),
+                "dm_stat": found.dm_stat,
+                "dm_p": found.dm_p,
+            }

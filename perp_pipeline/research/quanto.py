@@ -8,13 +8,14 @@ prices (for ``8h_perp`` bitcoin is at spot where the venue's is missing); ``8h_p
 payment, so that the return of a window and its funding cover the same hours. Positions are rebalanced at the
 frequency. Means and variances are a year's (1095 or 365 periods), arithmetic; quantities ending in ``_log``
 are those of log returns. The product of the means has the interval of :mod:`perp_pipeline.research.products`.
+With ``_lags360`` behind it: a quantity that claims judge with another bandwidth, in windows.
 One period more than the usual holds the full months that all price sources cover, so that they can be
 compared over the same days.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,12 +23,14 @@ import numpy.typing as npt
 import pandas as pd
 
 from perp_pipeline.research.daily import main_symbols
+from perp_pipeline.research.other_lags import lag_key, other_lags
 from perp_pipeline.research.periods import standard_periods
 from perp_pipeline.research.products import hac_product, product_of_means
 from perp_pipeline.research.quanto_prices import Prices, paid_prices, spot_prices, traded_prices
 from perp_pipeline.research.series import COMPLETE, bounds, utc
 from perp_pipeline.research.statistics import (
     Array,
+    Estimate,
     correlation_influence,
     hac_influence,
     persistent_lags,
@@ -47,6 +50,21 @@ FREQUENCIES = {
 
 C19_WINDOW = "2017-06..2019-03"
 """From June 2017 to the last full month before the April 2019 post."""
+
+HEADLINE = "8h"
+"""The frequency that claims are judged on: windows that funding is paid for, on spot prices."""
+JUDGED = (
+    "asset_return",
+    "perp_return",
+    "difference",
+    "covariance",
+    "funding",
+    "net_funding",
+    "vol_base",
+    "vol_margin",
+    "corr",
+)
+"""What claims judge: told with other bandwidths as well, at :data:`HEADLINE`."""
 
 MIN_ROWS = 90
 _LAG_DAYS = 30
@@ -138,7 +156,12 @@ def out_quanto(
             rows += [
                 about | {"frequency": name} | row
                 for row in _quantities(
-                    asset, coin, funding.get(name, funding[frequency]), frequency, (*extra, *shared)
+                    asset,
+                    coin,
+                    funding.get(name, funding[frequency]),
+                    frequency,
+                    (*extra, *shared),
+                    JUDGED if name == HEADLINE else (),
                 )
             ]
     rows += _margin_spreads(core_funding_payments, core_funding_8h, core_funding_daily, extra)
@@ -184,7 +207,12 @@ def _funding(table: pd.DataFrame, venue: str, symbol: str, time: str) -> pd.Seri
 
 
 def _quantities(
-    asset: Prices, margin: Prices, funding: pd.Series, frequency: str, extra: Iterable[str]
+    asset: Prices,
+    margin: Prices,
+    funding: pd.Series,
+    frequency: str,
+    extra: Iterable[str],
+    judged: Collection[str],
 ) -> Iterator[dict[str, Any]]:
     per_year = PERIODS_A_YEAR[frequency]
     r_asset = asset.close / asset.close.shift(1) - 1.0
@@ -206,20 +234,19 @@ def _quantities(
             n = len(when)
             if n < MIN_ROWS:
                 continue
-            lags = _lags(quantity.influence, per_year / 365)
-            found = (
-                hac_influence(quantity.value, quantity.influence, lags)
-                if quantity.factors is None
-                else hac_product(*quantity.factors, lags)
-            )
-            yield {
-                "quantity": quantity.name,
-                "period": period,
-                **vars(found),
-                "window_start": utc(when[0]),
-                "window_end": utc(when[-1]),
-                "n_kept_out": kept_out,
-            }
+            lags = {quantity.name: _lags(quantity.influence, per_year / 365)}
+            if quantity.name in judged:
+                others = other_lags(n, per_year / 365)
+                lags |= {lag_key(quantity.name, other): other for other in others}
+            for name, own in lags.items():
+                yield {
+                    "quantity": name,
+                    "period": period,
+                    **vars(quantity.at(own)),
+                    "window_start": utc(when[0]),
+                    "window_end": utc(when[-1]),
+                    "n_kept_out": kept_out,
+                }
 
 
 class _Quantity(NamedTuple):
@@ -230,6 +257,12 @@ class _Quantity(NamedTuple):
     influence: Array
     rows: npt.NDArray[np.bool_]
     factors: tuple[Array, Array] | None = None
+
+    def at(self, lags: int) -> Estimate:
+        """The estimate with its error by so many lags."""
+        if self.factors is None:
+            return hac_influence(self.value, self.influence, lags)
+        return hac_product(*self.factors, lags)
 
 
 def _estimates(e: Array, b: Array, f: Array, per_year: float) -> Iterator[_Quantity]:

@@ -12,7 +12,8 @@
   the year before, less 1 (claim 54), where daily statistics are in the lake;
 - ``share_long``: longs over longs and shorts by open interest; ``lp_share_long``: the same of the liquidity
   providers, who take the other side of every trader; ``share_days_long``: days on which traders' longs are
-  the larger side (claims 52, 53), where open interest is in the lake.
+  the larger side (claims 52, 53), where open interest is in the lake. With ``_lags120`` behind it: the first
+  two with another bandwidth, in days.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ import pandas as pd
 
 from perp_pipeline.research.averages import DEFAULT_RATE_8H, at_default
 from perp_pipeline.research.daily import main_symbols
+from perp_pipeline.research.other_lags import lag_key, other_lags
 from perp_pipeline.research.periods import standard_periods
 from perp_pipeline.research.series import bounds, utc
 from perp_pipeline.research.shares import hac_share
@@ -204,8 +206,11 @@ def _long_shares(days: pd.DataFrame, extra: Iterable[str]) -> Iterator[dict[str,
     times = days["day"].to_numpy()[there]
     for period, span in _spans(times, extra):
         share = longs[span] / (longs[span] + shorts[span])
-        yield _row("share_long", period, _share(share, _LAG_DAYS), times[span])
-        yield _row("lp_share_long", period, _share(1.0 - share, _LAG_DAYS), times[span])
+        others = other_lags(len(share), period=period)
+        for name, values in {"share_long": share, "lp_share_long": 1.0 - share}.items():
+            yield _row(name, period, _share(values, _LAG_DAYS), times[span])
+            for lags in others:
+                yield _row(lag_key(name, lags), period, hac_share(values, lags), times[span])
         days_long = (share > 0.5).astype(np.float64)
         yield _row("share_days_long", period, _share(days_long, _LAG_DAYS), times[span])
 

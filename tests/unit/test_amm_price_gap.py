@@ -90,3 +90,18 @@ def test_planted_gaps_are_found_again() -> None:
     half_normal = 1e-4 * np.sqrt(2 / np.pi)
     assert rows.loc["mean_absolute_gap_centred", "estimate"] == pytest.approx(half_normal, rel=0.1)
     assert set(found["n"]) == {24 * 30}
+
+
+def test_the_share_within_the_fee_is_told_at_other_lags() -> None:
+    """30 days of hours are a third of 100 days, 60 are not; the interval stays in 0..1."""
+    hours = 24 * 100
+    swaps = pd.date_range("2024-01-01 00:30", periods=hours, freq="h")
+    off = np.where(np.random.default_rng(1).uniform(size=hours) < 0.2, 0.001, 0.0)
+    prices = _prices(swaps, list(np.exp(off) / 2000.0))
+    found = out_amm_price_gap(core_amm_price_1h=prices, raw_amm_days=_days(), core_spot_1h=_spot(hours))
+    rows = found[found["period"] == "all"].set_index("quantity")
+    assert {name for name in rows.index if "_lags" in name} == {"share_within_fee_lags720"}
+    told = rows.loc["share_within_fee_lags720"]
+    assert told["hac_lags"] == 720
+    assert told["estimate"] == rows.loc["share_within_fee", "estimate"]
+    assert 0.0 <= told["ci_low"] <= told["estimate"] <= told["ci_high"] <= 1.0

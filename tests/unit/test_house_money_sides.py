@@ -9,6 +9,7 @@ from research_frames import ar1, daily, failed_checks, from_midnights, payments
 
 from perp_pipeline.contracts.positions import OUT_HOUSE_MONEY, OUT_SIDES
 from perp_pipeline.research.house_money import daily_state, out_house_money
+from perp_pipeline.research.shares import hac_share
 from perp_pipeline.research.sides import out_sides
 
 
@@ -131,3 +132,23 @@ def test_planted_mean_and_share_are_recovered() -> None:
         held["mean"] += mean["ci_low"] <= 0.10 <= mean["ci_high"]
         held["gap"] += gap["ci_low"] <= 0.0 <= gap["ci_high"]
     assert min(held.values()) >= 90, held
+
+
+def test_shares_of_longs_are_told_at_other_lags() -> None:
+    """As far as a third of the days allows; single years go without."""
+    days = pd.date_range("2022-01-01", periods=400)
+    longs = 30.0 + 10.0 * ar1(400, 0.95, np.random.default_rng(4))
+    gmx = pd.DataFrame({"day": days, "chain": "arbitrum", "long_usd": longs, "short_usd": 25.0})
+    paid = payments(np.full(90, 1e-4), "2022-01-01T08:00")
+    table = out_sides(core_funding_payments=paid, raw_gmx_open_interest=gmx)
+    told = table[table["quantity"].str.contains("_lags")].set_index("quantity")
+    assert not told["period"].str.isdigit().any()
+    told = told[told["period"] == "all"]
+    names = ("share_long", "lp_share_long")
+    assert set(told.index) == {f"{name}_lags{lags}" for name in names for lags in (30, 60, 120)}
+    share = longs / (longs + 25.0)
+    for lags in (30, 60, 120):
+        found = told.loc[f"share_long_lags{lags}"]
+        assert found["hac_lags"] == lags
+        assert found["ci_low"] == pytest.approx(hac_share(share, lags).ci_low, rel=1e-12)
+    assert failed_checks(OUT_SIDES, table) == {}

@@ -11,7 +11,7 @@ from research_frames import ar1, failed_checks, payments
 from perp_pipeline.contracts.research import OUT_PREDICTOR_RACE
 from perp_pipeline.funding.premium import core_premium
 from perp_pipeline.research.forecasts import mean_ahead, mean_behind, ols_forecast, payment_grid, payments_of
-from perp_pipeline.research.predictor_race import out_predictor_race, race
+from perp_pipeline.research.predictor_race import JUDGED, out_predictor_race, race
 from perp_pipeline.research.premium_race import hours_left
 from perp_pipeline.research.premium_windows import premium_windows
 from perp_pipeline.research.statistics import bartlett_variance
@@ -304,3 +304,22 @@ def test_the_planted_r2_is_recovered() -> None:
         # The mean of 90 carries 1/90 of the variance of its own.
         held += row["ci_low"] <= 1 - (1 + 1 / 90) / 2 <= row["ci_high"]
     assert held >= 90, held
+
+
+def test_what_the_claim_judges_is_told_at_other_lags() -> None:
+    """30, 60 and 120 days of payments, of the forecasts that are judged; the test follows the bandwidth."""
+    table = raced(*market(1500, 3))
+    told = table[table["predictor"].str.contains("_lags")]
+    assert not told["period"].str.isdigit().any()
+    told = told[told["period"] == "all"]
+    assert set(told["target"]) == {"next"} and set(told["scheme"]) == {"expanding"}
+    assert set(told["predictor"]) == {f"{name}_lags{lags}" for name in JUDGED for lags in (90, 180, 360)}
+    for row in told.to_dict("records"):
+        name, _, lags = row["predictor"].partition("_lags")
+        head = pick(table, "next", name, "expanding")
+        assert (row["hac_lags"], row["n"]) == (int(lags), head["n"])
+        assert row["estimate"] == pytest.approx(head["estimate"], rel=1e-12)
+        assert (row["ci_low"] > 0.0 or row["ci_high"] < 0.0) == (row["dm_p"] < 0.05)
+        if row["hac_lags"] != head["hac_lags"]:
+            assert row["se"] != head["se"]
+    assert failed_checks(OUT_PREDICTOR_RACE, table) == {}

@@ -8,8 +8,9 @@ import pytest
 from research_frames import daily, failed_checks, grid_8h, payments, returns_8h
 
 from perp_pipeline.contracts.positions import OUT_QUANTO
-from perp_pipeline.research.quanto import out_quanto
+from perp_pipeline.research.quanto import JUDGED, out_quanto
 from perp_pipeline.research.quanto_prices import clean_prices
+from perp_pipeline.research.statistics import hac_mean
 
 
 def market(windows: int, seed: int, rho: float = 0.8, funding: float = 5e-4) -> dict[str, pd.DataFrame]:
@@ -219,3 +220,22 @@ def test_planted_covariance_and_net_funding_are_recovered() -> None:
         for name, value in truth.items():
             held[name] += rows.loc[name, "ci_low"] <= value <= rows.loc[name, "ci_high"]
     assert min(held.values()) >= 90, held
+
+
+def test_what_claims_judge_is_told_at_other_lags(
+    tables: dict[str, pd.DataFrame], table: pd.DataFrame
+) -> None:
+    """On 8-hour spot prices alone, at 30, 60 and 120 days of windows; 250 days are over a third of them."""
+    told = table[table["quantity"].str.contains("_lags")]
+    assert set(told["frequency"]) == {"8h"}
+    whole = told[told["period"] == "all"].set_index("quantity")
+    assert set(whole.index) == {f"{name}_lags{lags}" for name in JUDGED for lags in (90, 180, 360)}
+    heads = table[(table["frequency"] == "8h") & (table["period"] == "all")].set_index("quantity")
+    for name, row in whole.iterrows():
+        head, _, lags = str(name).partition("_lags")
+        assert row["hac_lags"] == int(lags)
+        assert row["estimate"] == heads.loc[head, "estimate"]
+    funding = tables["core_funding_8h"]["rate_annual"].to_numpy()
+    by_hand = hac_mean(funding, 360)
+    assert whole.loc["funding_lags360", "se"] == pytest.approx(by_hand.se, rel=1e-9)
+    assert whole.loc["funding_lags360", "ci_high"] == pytest.approx(by_hand.ci_high, rel=1e-9)
