@@ -27,6 +27,12 @@ def _p_agrees_with_interval(frame: pd.DataFrame) -> pd.Series:
     return frame["p"].isna() | frame["ci_low"].isna() | edge | null | ((frame["p"] < 0.05) == outside)
 
 
+def _p_agrees_with_critical(frame: pd.DataFrame) -> pd.Series:
+    edge = (frame["p"] - 0.05).abs() < 1e-5
+    known = frame["p"].notna() & frame["critical"].notna()
+    return ~known | edge | ((frame["p"] < 0.05) == (frame["t"].abs() > frame["critical"]))
+
+
 OUT_REGRESSIONS = Contract(
     name="out_regressions",
     doc=(
@@ -35,7 +41,9 @@ OUT_REGRESSIONS = Contract(
         "for CME-implied rates as the placebo; and what persistence alone gives. spec: h{days of the "
         "prior window}_{accrual, calendar, announced, settle-<CME "
         "method>}[_lagged][_std][_lags{bandwidth}]; _std rows are in standard deviations, and their errors "
-        "have those of the standard deviations in them. Rows of spec "
+        "have those of the standard deviations in them: where an effect is zero they drop out, so that t, "
+        "critical and p of an effect are those of its slope, and its interval has zero where the slope's "
+        "has. Rows of spec "
         "..._null-{fitted, ar99, sameday} describe the simulated null distribution of the standardised "
         "effects: estimate, se and interval are its mean, standard deviation and 2.5 to 97.5 % quantiles, "
         "t and p place the real effect in it, n counts the draws; terms size_... are the shares of draws "
@@ -68,8 +76,26 @@ OUT_REGRESSIONS = Contract(
             "fraction a year per unit of the regressor; standard deviations where standardised",
             what="coefficient or contrast",
         ),
-        Column("t", "float64", "estimate / se", "1", nullable=True),
-        _probability("p", "two-sided, calibrated to fixed-b; for a contrast that of its Wald test"),
+        Column(
+            "t",
+            "float64",
+            "estimate / se; of a standardised effect that of its slope, the raw coefficient",
+            "1",
+            nullable=True,
+        ),
+        _probability(
+            "p",
+            "two-sided, of the normal at 1.96 t / critical; 0.05 where |t| is critical",
+        ),
+        Column(
+            "critical",
+            "float64",
+            "critical value of |t| at 5 %: fixed-b, larger where the slope rests on few months; half the "
+            "interval's width over se, but for standardised effects",
+            "1",
+            nullable=True,
+            low=1.9,
+        ),
         Column("r2", "float64", "share of variance explained", "share", nullable=True, low=0.0, high=1.0),
         Column("standardised", "bool", "all series were divided by their standard deviations"),
     ),
@@ -80,6 +106,12 @@ OUT_REGRESSIONS = Contract(
             "p < 0.05 where and only where the interval leaves out zero",
             _p_agrees_with_interval,
             "interval and p value come from different critical values: fix the estimator",
+        ),
+        RowCheck(
+            "p_agrees_with_critical",
+            "p < 0.05 where and only where |t| is above the critical value",
+            _p_agrees_with_critical,
+            "p value and critical value come from different tests: fix the estimator",
         ),
         RowCheck(
             "enough_days",

@@ -1,9 +1,9 @@
 """Means over buckets of a series: deciles of another series, or any set of its rows.
 
 The error of such a mean is that of the whole series, of which the rows inside are a part that comes and goes:
-HAC over all rows. What counts as the sample is the visits that there were, each by what it adds to the
-variance (:func:`perp_pipeline.research.statistics.weighted_critical`), and the side of the interval that a
-skewed error asks for is longer (:mod:`perp_pipeline.research.skewness`).
+HAC over all rows. What counts as the sample is the visits that there were, by their lengths and by their
+errors, which are bounded (:func:`perp_pipeline.research.statistics.weighted_critical`), and the side of the
+interval that a skewed error asks for is longer (:mod:`perp_pipeline.research.skewness`).
 
 A decile's edges are estimated too. With q the edge between two deciles and m(q) the mean at it, a sample with
 many rows above q moves the edge up: the influence on the mean T of the decile (lo, hi] is
@@ -21,7 +21,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from perp_pipeline.research.skewness import lengthened
-from perp_pipeline.research.statistics import Array, Estimate, hac_influence
+from perp_pipeline.research.statistics import Array, Estimate, bounded, hac_influence
 
 Rows = npt.NDArray[np.bool_]
 
@@ -36,21 +36,28 @@ class BucketMean:
     Attributes:
         value: the mean.
         influence: (n,) influence of every row of the series.
+        weights: (n,) weight of every row in the mean times its bounded error, zero outside.
         n: rows inside.
     """
 
     value: float
     influence: Array
+    weights: Array
     n: int
 
     def __sub__(self, other: BucketMean) -> BucketMean:
-        return BucketMean(self.value - other.value, self.influence - other.influence, self.n + other.n)
+        return BucketMean(
+            self.value - other.value,
+            self.influence - other.influence,
+            self.weights - other.weights,
+            self.n + other.n,
+        )
 
     def estimate(self, lags: int) -> Estimate:
         """The mean with its HAC error over all rows; n counts the rows inside, no error below 8 of them."""
         if self.n < _FEWEST:
             return Estimate(self.value, math.nan, math.nan, math.nan, self.n, 0)
-        found = hac_influence(self.value, self.influence, lags, uneven=True)
+        found = hac_influence(self.value, self.influence, lags, weights=self.weights)
         return replace(lengthened(found, self.influence), n=self.n)
 
 
@@ -62,8 +69,11 @@ def bucket_mean(values: Array, inside: Rows) -> BucketMean:
         inside: (n,), at least one true.
     """
     mean = float(values[inside].mean())
-    influence = np.where(inside, values - mean, 0.0) / float(inside.mean())
-    return BucketMean(mean, influence, int(inside.sum()))
+    away = values[inside] - mean
+    influence, weights = np.zeros(len(values)), np.zeros(len(values))
+    influence[inside] = away / float(inside.mean())
+    weights[inside] = bounded(away) / float(inside.mean())
+    return BucketMean(mean, influence, weights, int(inside.sum()))
 
 
 def deciles(values: Array) -> Array:
@@ -92,7 +102,7 @@ def decile_means(values: Array, sorted_by: Array) -> dict[int, BucketMean]:
             if edge in edges:
                 level, below = edges[edge]
                 influence = influence + sign * (level - plain.value) * below / float(inside.mean())
-        means[decile] = BucketMean(plain.value, influence, plain.n)
+        means[decile] = replace(plain, influence=influence)
     return means
 
 

@@ -24,12 +24,14 @@ import numpy as np
 import pandas as pd
 
 from perp_pipeline.research.series import utc
-from perp_pipeline.research.statistics import Array, hac_lags, ols_hac, weighted_critical
+from perp_pipeline.research.statistics import Array, bounded, hac_lags, ols_hac, weighted_critical
 
 NULL_PERIODS = ("all", "2019-09..2022-06")
 """Periods that out_regressions always holds nulls of; for those that a user asks for they are drawn too."""
 
 _CHUNK = 100
+_CONTRASTS = np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, 1.0]])
+"""Of the effects on the same day and on the prior window: each, and prior minus same."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +112,8 @@ def simulate_funding(
 def standardised_effects(funding: Array, same: Array, prior: Array, lags: int) -> tuple[Array, Array]:
     """Standardised effects and HAC t statistics of many funding series on the same returns.
 
-    The test is that of the regression's rows (:mod:`perp_pipeline.research.standardised`).
+    The test is that of the regression's rows (:mod:`perp_pipeline.research.standardised`): of an effect that
+    of its slope.
 
     Args:
         funding: (simulations, n).
@@ -136,35 +139,28 @@ def standardised_effects(funding: Array, same: Array, prior: Array, lags: int) -
         residual = part - moments @ bread @ design.T
         effect = moments @ to_effects.T
         own_square = (part - part.mean(axis=1, keepdims=True)) ** 2 / (2 * n)
-        windows, parts = [], []
-        for place in range(2):
-            influence = np.zeros((len(part), blocks * width))
-            influence[:, :n] = residual * weights[:, place]
-            influence[:, :n] += effect[:, [place]] * (squares[place] - own_square)
+        usual = bounded(residual)
+        every = effect @ _CONTRASTS.T
+        t = np.empty_like(every)
+        for place, contrast in enumerate(_CONTRASTS):
+            weight = weights @ contrast
+            influence = residual * weight
+            if np.count_nonzero(contrast) > 1:
+                influence += (effect * contrast) @ squares - every[:, [place]] * own_square
             # Bartlett sums as in statistics.bartlett_covariance.
             total = np.zeros((len(part), n + 2 * width))
-            np.cumsum(influence[:, :n], axis=1, out=total[:, width : width + n])
+            np.cumsum(influence, axis=1, out=total[:, width : width + n])
             total[:, width + n :] = total[:, [lags + n]]
-            windows.append(total[:, width:] - total[:, :-width])
-            parts.append(influence.reshape(len(part), blocks, width))
-        variances = _with_difference([np.einsum("it,it->i", *pair) / width for pair in _pairs(windows)])
-        added = _with_difference([np.einsum("ibw,ibw->ib", *pair) for pair in _pairs(parts)])
-        every = np.column_stack([effect, effect[:, 1] - effect[:, 0]])
-        critical = [[weighted_critical(one, n, lags) for one in series] for series in added]
+            windows = total[:, width:] - total[:, :-width]
+            error = np.sqrt(np.einsum("it,it->i", windows, windows) / width)
+            added = np.zeros((len(part), blocks * width))
+            added[:, :n] = (usual * weight) ** 2
+            sums = added.reshape(len(part), blocks, width).sum(axis=2)
+            critical = np.array([weighted_critical(one, n, lags) for one in sums])
+            t[:, place] = every[:, place] / error / critical
         effects.append(every)
-        statistics.append(every / np.sqrt(np.stack(variances, axis=1)) / np.array(critical).T)
+        statistics.append(t)
     return np.concatenate(effects), np.concatenate(statistics)
-
-
-def _pairs(both: list[Array]) -> list[tuple[Array, Array]]:
-    same, prior = both
-    return [(same, same), (prior, prior), (same, prior)]
-
-
-def _with_difference(products: list[Array]) -> list[Array]:
-    """Products of same with same, prior with prior and their difference with itself, from :func:`_pairs`."""
-    same, prior, mixed = products
-    return [same, prior, same + prior - 2.0 * mixed]
 
 
 def is_null(rows: pd.DataFrame) -> pd.Series:

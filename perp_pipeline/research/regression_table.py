@@ -38,7 +38,7 @@ class RegressionTable:
 def regression_table(
     out_regressions: pd.DataFrame, regressions: Sequence[tuple[str, str, str, str]], digits: int = 3
 ) -> RegressionTable:
-    """Coefficients with stars, standard errors in parentheses, n, R2 and lags below: one column a regression.
+    """Coefficients with stars, errors, t and critical values, n, R2 and lags below: one column a regression.
 
     Args:
         out_regressions: the table.
@@ -79,6 +79,7 @@ def _column(rows: pd.DataFrame, spec: str, period: str, digits: int) -> dict[str
             row = rows.loc[term]
             cells[label] = f"{row['estimate']:.{digits}f}{stars(row['p'])}"
             cells[label + _ERROR] = f"({row['se']:.{digits}f})"
+            cells[label + _TEST] = f"[{row['t']:.2f}; {row['critical']:.2f}]"
     first = rows.iloc[0]
     r2 = "" if pd.isna(first["r2"]) else f"{first['r2']:.3f}"
     cells |= {
@@ -91,22 +92,23 @@ def _column(rows: pd.DataFrame, spec: str, period: str, digits: int) -> dict[str
 
 
 _ERROR = " (s.e.)"
+_TEST = " [t; critical]"
 
 
 def _paired(labels: Sequence[str] | dict[str, None]) -> list[str]:
-    """Coefficient labels in the order of LABELS (any horizon), each followed by its error's."""
+    """Coefficient labels in the order of LABELS (any horizon), each followed by its error and its test."""
     order = [pattern.partition("{")[0] for pattern in LABELS.values()]
 
-    def place(label: str) -> tuple[int, str, bool]:
-        name = label.removesuffix(_ERROR)
+    def place(label: str) -> tuple[int, str, int]:
+        name = label.removesuffix(_ERROR).removesuffix(_TEST)
         rank = next(index for index, start in enumerate(order) if name.startswith(start))
-        return rank, f"{len(name):04d}{name}", label.endswith(_ERROR)
+        return rank, f"{len(name):04d}{name}", label.endswith(_ERROR) + 2 * label.endswith(_TEST)
 
     return sorted(labels, key=place)
 
 
 def _shown(label: str) -> str:
-    return "" if label.endswith(_ERROR) else label
+    return "" if label.endswith((_ERROR, _TEST)) else label
 
 
 def _html(frame: pd.DataFrame) -> str:
@@ -122,7 +124,11 @@ def _html(frame: pd.DataFrame) -> str:
     return f"<table class='regression'>{top}<tbody>{body}</tbody>{note}</table>"
 
 
-NOTE = "Newey-West standard errors in parentheses, fixed-b p values: * p < 0.10, ** p < 0.05, *** p < 0.01."
+NOTE = (
+    "Newey-West standard errors in parentheses; in brackets t and its critical value at 5 % (columns t and "
+    "critical of out_regressions; of a standardised effect those of its slope). Stars by p, two-sided, of "
+    "the normal distribution at 1.96 t / critical: * p < 0.10, ** p < 0.05, *** p < 0.01."
+)
 
 _TEX = str.maketrans({"_": r"\_", "%": r"\%", "&": r"\&", "#": r"\#", "$": r"\$"})
 

@@ -37,7 +37,7 @@ from perp_pipeline.research.daily import (
 from perp_pipeline.research.persistence_null import NULL_PERIODS, null_rows
 from perp_pipeline.research.series import CME_BASES, utc
 from perp_pipeline.research.standardised import standardised
-from perp_pipeline.research.statistics import Array, Estimate, OlsFit, ols_hac, p_of
+from perp_pipeline.research.statistics import Array, OlsFit, critical_p, ols_hac
 
 HORIZONS = (1, 3, 7, 30, 90)
 HEADLINE_HORIZON = 30
@@ -114,6 +114,7 @@ COLUMNS = [
     "hac_lags",
     "t",
     "p",
+    "critical",
     "r2",
     "standardised",
 ]
@@ -246,11 +247,12 @@ def _terms(fit: OlsFit, spec: str, standardised: bool) -> Iterator[dict[str, Any
     for place, name in enumerate(fit.names):
         if standardised and name == "const":
             continue
-        yield about | _row(name, fit.combine(unit[place]))
+        yield about | _row(name, fit, unit[place])
     if standardised:
-        yield about | _row(DIFFERENCE, fit.combine(unit[2] - unit[1]))
+        yield about | _row(DIFFERENCE, fit, unit[2] - unit[1])
 
 
-def _row(term: str, found: Estimate) -> dict[str, Any]:
-    t = found.estimate / found.se if found.se > 0 else np.nan
-    return {"term": term, **vars(found), "t": t, "p": p_of(found)}
+def _row(term: str, fit: OlsFit, weights: Array) -> dict[str, Any]:
+    found = fit.combine(weights)
+    t, critical = fit.t(weights), fit.critical(weights)
+    return {"term": term, **vars(found), "t": t, "p": critical_p(t, critical), "critical": critical}

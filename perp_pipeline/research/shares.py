@@ -1,4 +1,4 @@
-"""Intervals of shares, and of skill: one less a ratio of squared errors. Neither leaves its range.
+"""Intervals of shares, of sizes, and of skill: one less a ratio of squared errors. None leaves its range.
 
 A symmetric interval about a share of 99.9 %, or about an R2 of 0.9, reaches past what can be.
 """
@@ -63,6 +63,25 @@ def hac_explained(missed: Array, around: Array, lags: int) -> Estimate:
     reach = math.exp((ratio.ci_high - ratio.estimate) / ratio.estimate)
     low, high = 1.0 - ratio.estimate * reach, 1.0 - ratio.estimate / reach
     return Estimate(value, ratio.se, low, high, ratio.n, ratio.hac_lags)
+
+
+def above_zero(found: Estimate) -> Estimate:
+    """The estimate of a size, with its interval on the log scale (delta method): it never reaches below zero.
+
+    Of an estimate of zero no log is known: its interval begins at zero and is otherwise what it was.
+
+    Args:
+        found: not negative, with a symmetric interval.
+    """
+    value = found.estimate
+    if math.isnan(found.se) or value <= 0.0:
+        return replace(found, ci_low=max(found.ci_low, 0.0)) if value == 0.0 else found
+    reach = math.exp(min((found.ci_high - value) / value, _LARGEST_LOG))
+    return replace(found, ci_low=value / reach, ci_high=value * reach)
+
+
+_LARGEST_LOG = 700.0
+"""Of an error hundreds of times the estimate; the exponential of more is not a number."""
 
 
 @dataclass(frozen=True)

@@ -3,19 +3,72 @@
 A regression of standardised series takes the standard deviations for known. They are estimated from the same
 days, and funding's from persistent ones. With z the standardised series and ``b sx / sy`` an effect, the
 influence of a row on it is that on b, times sx / sy, plus the effect times (zx^2 - zy^2) / 2 (delta method).
+
+That b is zero and that its effect is zero are one hypothesis, under which the standard deviations drop out.
+It has one test: t and critical value of an effect are those of b. The interval of an effect agrees with it.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass
 
 import numpy as np
 
-from perp_pipeline.research.statistics import Array, OlsFit, bartlett_covariance, block_products
+from perp_pipeline.research.statistics import Array, Estimate, OlsFit, bartlett_covariance
 
 
-def standardised(fits: Sequence[OlsFit], table: Array) -> list[OlsFit]:
+@dataclass(frozen=True)
+class StandardisedFit(OlsFit):
+    """Effects of one standard deviation; ``cov`` has the errors of the standard deviations.
+
+    Attributes:
+        null_cov: (k, k) covariance of the effects where the effects are zero: that of the coefficients.
+    """
+
+    null_cov: Array
+
+    def t(self, weights: Sequence[float] | Array) -> float:
+        """Of one effect the t statistic of its coefficient; of a contrast its estimate over its error."""
+        w = np.asarray(weights, dtype=np.float64)
+        if np.count_nonzero(w) != 1:
+            return super().t(w)
+        error = math.sqrt(max(0.0, float(w @ self.null_cov @ w)))
+        return float(w @ self.params) / error if error > 0.0 else math.nan
+
+    def combine(self, weights: Sequence[float] | Array) -> Estimate:
+        """An effect, or a contrast of them, with its error and interval.
+
+        The interval of one effect holds all values that a test does not reject whose variance goes in a
+        straight line from that at zero to that at the estimate, and stays what it is outside of the two.
+        """
+        w = np.asarray(weights, dtype=np.float64)
+        found = super().combine(w)
+        if np.count_nonzero(w) != 1 or found.estimate == 0.0:
+            return found
+        null = max(0.0, float(w @ self.null_cov @ w))
+        near, far = _ends(abs(found.estimate), null, found.se**2, self.critical(w))
+        low, high = (near, far) if found.estimate > 0.0 else (-far, -near)
+        return Estimate(found.estimate, found.se, low, high, found.n, found.hac_lags)
+
+
+def _ends(size: float, null: float, here: float, critical: float) -> tuple[float, float]:
+    """Ends, towards zero and away from it, of the interval of a positive estimate.
+
+    Args:
+        size: the estimate.
+        null, here: its variance where the truth is zero, and where it is the estimate.
+    """
+    far = size + critical * math.sqrt(here)
+    if size**2 <= critical**2 * null:
+        return size - critical * math.sqrt(null), far
+    # (size - e)^2 = c^2 (here + (null - here) (size - e) / size), of which size - e is the positive root.
+    bend = critical**2 * (null - here) / (2.0 * size)
+    return size - (bend + math.sqrt(bend**2 + critical**2 * here)), far
+
+
+def standardised(fits: Sequence[OlsFit], table: Array) -> list[StandardisedFit]:
     """The fits in standard deviations (divisor n) of each series; the constant is zero, without error.
 
     Args:
@@ -24,12 +77,19 @@ def standardised(fits: Sequence[OlsFit], table: Array) -> list[OlsFit]:
             of them constant.
     """
     effects, influence = effect_influence(fits[0].params[1:], table)
+    spread = table.std(axis=0)
+    scale = np.concatenate([[0.0], spread[1:] / spread[0]])
+    square = np.outer(scale, scale)
     return [
-        replace(
-            fit,
+        StandardisedFit(
+            names=fit.names,
             params=effects,
             cov=bartlett_covariance(influence, fit.lags) / fit.n,
-            loadings=block_products(influence, fit.lags),
+            r2=fit.r2,
+            n=fit.n,
+            lags=fit.lags,
+            loadings=fit.loadings * square,
+            null_cov=fit.cov * square,
         )
         for fit in fits
     ]

@@ -35,11 +35,15 @@ class Estimate:
 
 
 def hac_lags(n: int, floor: int = 30) -> int:
-    """Bartlett lags for ``n`` observations: max(floor, 1.3 sqrt(n)), at most a third of the sample."""
+    """Bartlett lags for ``n`` observations: max(floor, 1.3 sqrt(n)), at most a third of the sample.
+
+    Args:
+        floor: 30 days in the series' own unit: 30 of daily ones, 90 of 8-hourly ones, 1 of monthly ones.
+    """
     return max(0, min(max(floor, math.ceil(1.3 * math.sqrt(n))), n // 3))
 
 
-def persistent_lags(values: npt.ArrayLike) -> int:
+def persistent_lags(values: npt.ArrayLike, floor: int = 30) -> int:
     """Bartlett lags for the mean of this very series: :func:`hac_lags`, or more where its persistence asks.
 
     Andrews (1991, Econometrica 59) for an AR(1): 1.1447 (a n)^(1/3), a = 4 r^2 / ((1 - r)^2 (1 + r)^2), with
@@ -49,24 +53,25 @@ def persistent_lags(values: npt.ArrayLike) -> int:
 
     Args:
         values: 1-d, in time order, equally spaced; NaN are dropped.
+        floor: that of :func:`hac_lags`.
     """
     x = np.asarray(values, dtype=np.float64)
     x = x[np.isfinite(x)]
     n = len(x)
-    floor = hac_lags(n)
+    least = hac_lags(n, floor)
     if n < 8:
-        return floor
+        return least
     u = x - x.mean()
     total = float(u @ u)
     if total <= 0.0:
-        return floor
+        return least
     r = float(u[1:] @ u[:-1]) / total
     r = min(r + (1.0 + 3.0 * r) / n, 0.995)
     if r <= 0.0:
-        return floor
+        return least
     a = 4.0 * r**2 / ((1.0 - r) ** 2 * (1.0 + r) ** 2)
     asked = math.ceil(1.1447 * math.pow(a * n, 1.0 / 3.0))
-    return max(floor, min(n // 3, asked))
+    return max(least, min(n // 3, asked))
 
 
 def fixed_b_critical(lags: int, n: int) -> float:
@@ -84,15 +89,19 @@ def _fixed_b(b: float) -> float:
 def weighted_critical(block_weights: Array, n: int, lags: int) -> float:
     """95 % critical value of a Bartlett t statistic of an estimate that rests on few parts of the sample.
 
-    A slope rests on the days of large returns and residuals, a bucket's mean on the visits to the bucket.
-    What counts as the sample is then the effective number of blocks, (sum g)^2 / sum g^2 with g what a block
-    adds to the variance (Carter, Schnepel and Steigerwald 2017, Review of Economics and Statistics 99), and b
-    is one over it. As with few clusters the variance is scaled by G / (G - 1), here against that of equal
-    blocks, for which the value is :func:`fixed_b_critical`. docs/adr has what it gains.
+    A slope rests on the days of large returns, a bucket's mean on the visits to the bucket. What counts as
+    the sample is then the effective number of blocks, (sum g)^2 / sum g^2 with g what a block adds to the
+    variance (Carter, Schnepel and Steigerwald 2017, Review of Economics and Statistics 99), and b is one over
+    it. As with few clusters the variance is scaled by G / (G - 1), here against that of equal blocks, for
+    which the value is :func:`fixed_b_critical`. docs/adr has what it gains.
+
+    What a block adds depends on the design, the large returns in it, and on how large errors are in its time.
+    The errors found there tell the latter poorly: they count as :func:`bounded`. One crash that holds most of
+    their squares makes the standard error large already, and would count twice.
 
     Args:
         block_weights: sums over successive blocks of ``lags`` + 1 rows (the last may be shorter) of the
-            squared influences of the rows on the estimate.
+            squared weights of the rows in the estimate times their bounded errors.
         n: rows.
         lags: Bartlett lags.
     """
@@ -108,9 +117,9 @@ def weighted_critical(block_weights: Array, n: int, lags: int) -> float:
     return _fixed_b(b) * math.sqrt(max(1.0, (1.0 - equal) / (1.0 - b)))
 
 
-def critical_of(influence: Array, lags: int) -> float:
-    """:func:`weighted_critical` from the influence of each row."""
-    return weighted_critical(_block_sums(influence**2, lags), len(influence), lags)
+def critical_of(weights: Array, lags: int) -> float:
+    """:func:`weighted_critical` from the weight of each row, times its bounded error."""
+    return weighted_critical(_block_sums(weights**2, lags), len(weights), lags)
 
 
 _LARGEST_B = 0.95
@@ -165,7 +174,7 @@ def independent_mean(values: npt.ArrayLike) -> Estimate:
 
 
 def hac_influence(
-    value: float, influence: Array, lags: int | None = None, *, uneven: bool = False
+    value: float, influence: Array, lags: int | None = None, *, weights: Array | None = None
 ) -> Estimate:
     """An estimate with the HAC error of its influence function (delta method).
 
@@ -174,14 +183,15 @@ def hac_influence(
         influence: its influence of each observation, in time order, mean zero, so that the estimate's
             error is about the mean of ``influence``.
         lags: Bartlett lags; :func:`hac_lags` of the sample by default.
-        uneven: the estimate rests on few parts of the sample (:func:`weighted_critical`).
+        weights: (n,) weights of the observations times their bounded errors, where the estimate rests on few
+            parts of the sample (:func:`weighted_critical`).
     """
     n = len(influence)
     if n < 8:
         return Estimate(value, math.nan, math.nan, math.nan, n, 0)
     used = hac_lags(n) if lags is None else lags
     se = math.sqrt(max(0.0, bartlett_variance(influence, used)) / n)
-    critical = critical_of(influence, used) if uneven else fixed_b_critical(used, n)
+    critical = fixed_b_critical(used, n) if weights is None else critical_of(weights, used)
     reach = critical * se
     return Estimate(value, se, value - reach, value + reach, n, used)
 
@@ -251,17 +261,11 @@ def fixed_b_p(t: float, lags: int, n: int) -> float:
 
     The normal tail of t rescaled by 1.96 over :func:`fixed_b_critical`: exact at 5 %, close elsewhere.
     """
-    return _p(t, fixed_b_critical(lags, n))
+    return critical_p(t, fixed_b_critical(lags, n))
 
 
-def p_of(found: Estimate) -> float:
-    """The same for the hypothesis that an estimate is zero, whatever critical value its interval has."""
-    if not found.se > 0.0:
-        return math.nan
-    return _p(found.estimate / found.se, (found.ci_high - found.estimate) / found.se)
-
-
-def _p(t: float, critical: float) -> float:
+def critical_p(t: float, critical: float) -> float:
+    """Two-sided p value of a t statistic whose 95 % critical value is known: 2 Phi(-1.96 |t| / critical)."""
     return math.erfc(abs(t) * 1.959964 / critical / math.sqrt(2.0)) if math.isfinite(t) else math.nan
 
 
@@ -297,6 +301,12 @@ def block_products(rows: Array, lags: int) -> Array:
     return np.asarray(parts.transpose(0, 2, 1) @ parts)
 
 
+def bounded(errors: Array) -> Array:
+    """Sizes of errors (..., n), none above 1.5 standard deviations of normals as large on average."""
+    size = np.abs(errors)
+    return np.asarray(np.minimum(size, 1.5 * math.sqrt(math.pi / 2.0) * size.mean(axis=-1, keepdims=True)))
+
+
 @dataclass(frozen=True)
 class OlsFit:
     """A least-squares fit with HAC covariance.
@@ -306,8 +316,8 @@ class OlsFit:
         params, cov: coefficients (k,) and their HAC covariance (k, k).
         r2: share of variance explained.
         n, lags: observations and Bartlett lags.
-        loadings: (blocks, k, k) sums, over blocks of ``lags`` + 1 rows, of the products of the rows'
-            influences on the coefficients.
+        loadings: (blocks, k, k) sums, over blocks of ``lags`` + 1 rows, of the products of the rows' weights
+            in the coefficients, each times the row's error (:func:`bounded`).
     """
 
     names: tuple[str, ...]
@@ -323,8 +333,19 @@ class OlsFit:
         w = np.asarray(weights, dtype=np.float64)
         value = float(w @ self.params)
         se = math.sqrt(max(0.0, float(w @ self.cov @ w)))
-        reach = weighted_critical(self.loadings @ w @ w, self.n, self.lags) * se
+        reach = self.critical(w) * se
         return Estimate(value, se, value - reach, value + reach, self.n, self.lags)
+
+    def t(self, weights: Sequence[float] | Array) -> float:
+        """t statistic of the hypothesis that a linear combination is zero; NaN where it has no error."""
+        w = np.asarray(weights, dtype=np.float64)
+        se = math.sqrt(max(0.0, float(w @ self.cov @ w)))
+        return float(w @ self.params) / se if se > 0.0 else math.nan
+
+    def critical(self, weights: Sequence[float] | Array) -> float:
+        """95 % critical value of the t statistic of a linear combination (:func:`weighted_critical`)."""
+        w = np.asarray(weights, dtype=np.float64)
+        return weighted_critical(self.loadings @ w @ w, self.n, self.lags)
 
 
 def ols_hac(
@@ -360,8 +381,9 @@ def ols_hac(
         raise ValueError(f"regressors are linearly dependent: {', '.join(regressors)}")
     result = OLS(y, unit).fit()
     bread = np.asarray(result.normalized_cov_params) / np.outer(size, size)
-    scores = x * np.asarray(result.resid)[:, None]
-    influence = scores @ bread
+    residual = np.asarray(result.resid)
+    scores = x * residual[:, None]
+    weights = (x @ bread) * bounded(residual)[:, None]
     first = hac_lags(n) if lags is None else lags
     return [
         OlsFit(
@@ -371,7 +393,7 @@ def ols_hac(
             r2=float(result.rsquared),
             n=n,
             lags=used,
-            loadings=block_products(influence, used),
+            loadings=block_products(weights, used),
         )
         for used in (first, *more_lags)
     ]

@@ -7,6 +7,8 @@ import pandas as pd
 
 from perp_pipeline.research.statistics import Estimate, hac_influence, hac_mean, persistent_lags
 
+MONTHS_FLOOR = 1
+"""Thirty days, in months: the fewest lags of a monthly series (:func:`.statistics.hac_lags`)."""
 LEAST_DAYS = 20
 """Daily returns that a month needs."""
 
@@ -54,9 +56,9 @@ def monthly_volatility(core_returns_8h: pd.DataFrame) -> pd.DataFrame:
 
 
 def mean_volatility(monthly: pd.DataFrame) -> Estimate:
-    """Mean of the months of :func:`monthly_volatility`, with its Newey-West error and interval."""
+    """Mean of the months of :func:`monthly_volatility`, its Newey-West error and interval; lags in months."""
     values = monthly["volatility"].to_numpy(dtype=np.float64)
-    return hac_mean(values, persistent_lags(values))
+    return hac_mean(values, persistent_lags(values, MONTHS_FLOOR))
 
 
 def _error(returns: pd.Series) -> Estimate:

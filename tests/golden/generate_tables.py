@@ -141,16 +141,24 @@ def spread() -> dict[str, float]:
 
 
 def null_effects() -> dict[str, list[float]]:
-    """Standardised effects on the same and the prior return and their contrast, by statsmodels; their t."""
+    """Standardised effects on the same and the prior return and their contrast, by statsmodels; their t.
+
+    The t of the contrast knows that the standard deviations are estimated.
+    """
     import statsmodels.api as sm
 
     table = np.column_stack([persistent(400, 0.95, 30), persistent(400, 0.0, 31), persistent(400, 0.9, 32)])
     z = (table - table.mean(axis=0)) / table.std(axis=0)
-    fit = sm.OLS(z[:, 0], sm.add_constant(z[:, 1:])).fit()
-    contrasts = np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, 1.0]])
-    found = contrasts @ fit.params[1:]
-    cov = contrasts @ newey_west(effect_scores(table), 40) @ contrasts.T / 400**2
-    return {"effects": found.tolist(), "t": (found / np.sqrt(np.diag(cov))).tolist()}
+    fit = sm.OLS(z[:, 0], sm.add_constant(z[:, 1:])).fit(
+        cov_type="HAC", cov_kwds={"maxlags": 40, "use_correction": False}
+    )
+    contrast = np.array([-1.0, 1.0])
+    difference = float(contrast @ fit.params[1:])
+    error = float(contrast @ newey_west(effect_scores(table), 40) @ contrast) ** 0.5 / 400
+    return {
+        "effects": [*fit.params[1:].tolist(), difference],
+        "t": [*fit.tvalues[1:].tolist(), difference / error],
+    }
 
 
 def critical_values() -> dict[str, float]:

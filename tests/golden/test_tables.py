@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from generate_estimators import effect_scores, persistent
+from generate_estimators import persistent
 from generate_tables import BEFORE, DAYS, LAGS, events, funding_and_prices
 
 from perp_pipeline.research.averages import out_funding_averages
@@ -19,9 +19,9 @@ from perp_pipeline.research.persistence_null import standardised_effects
 from perp_pipeline.research.spreads import out_venue_spreads
 from perp_pipeline.research.statistics import (
     bartlett_covariance,
-    critical_of,
     fixed_b_critical,
     hac_mean,
+    ols_hac,
 )
 
 GOLDEN = json.loads(Path(__file__).with_name("tables.json").read_text())
@@ -121,9 +121,8 @@ def test_effects_under_the_null_are_those_of_statsmodels_and_their_t_those_of_re
     funding, same, prior = persistent(400, 0.95, 30), persistent(400, 0.0, 31), persistent(400, 0.9, 32)
     effects, t = standardised_effects(funding[None], same, prior, 40)
     assert effects[0] == pytest.approx(GOLDEN["null_effects"]["effects"], rel=1e-9)
-    scores = effect_scores(np.column_stack([funding, same, prior]))
-    contrasts = (scores[:, 0], scores[:, 1], scores[:, 1] - scores[:, 0])
-    critical = [critical_of(contrast, 40) for contrast in contrasts]
+    fit = ols_hac(funding, {"same": same / same.std(), "prior": prior / prior.std()}, 40)[0]
+    critical = [fit.critical(weights) for weights in ([0, 1, 0], [0, 0, 1], [0, -1, 1])]
     assert t[0] * critical == pytest.approx(GOLDEN["null_effects"]["t"], rel=1e-6)
 
 

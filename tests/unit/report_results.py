@@ -44,7 +44,8 @@ def regressions() -> pd.DataFrame:
                 if "lagged" in ending:
                     effects["lagged_funding"] = 0.9
                 for term, value in effects.items():
-                    extra = {"t": 2.5, "p": 0.012, "r2": 0.25, "standardised": ending.endswith("_std")}
+                    test = {"t": 2.7, "p": 0.012, "critical": 2.1}
+                    extra = test | {"r2": 0.25, "standardised": ending.endswith("_std")}
                     spec = f"h{horizon}_{alignment}{ending}"
                     rows.append(about | {"spec": spec, "term": term} | estimate(value) | extra)
         if venue != "cme":

@@ -43,10 +43,14 @@ def test_the_interval_counts_visits_by_what_they_add_and_is_longer_on_the_skewed
     inside = np.arange(900) % 90 < 30
     calm = 0.1 * rng.normal(size=900)
     wild = calm - np.where((np.arange(900) >= 450) & (np.arange(900) < 480), 3.0, 0.0)
+    crash = calm - np.where(np.arange(900) == 465, 30.0, 0.0)
     even, few = bucket_mean(calm, inside).estimate(30), bucket_mean(wild, inside).estimate(30)
     plain = fixed_b_critical(30, 900)
     assert (even.ci_high - even.ci_low) / even.se < (few.ci_high - few.ci_low) / few.se
-    assert (few.ci_high - few.estimate) / few.se > 1.5 * plain
+    assert (few.ci_high - few.estimate) / few.se > 1.2 * plain
+    # What a day of a crash adds to the error is not held against the number of visits as well.
+    one = bucket_mean(crash, inside).estimate(30)
+    assert (one.ci_high - one.estimate) / one.se < 1.2 * (even.ci_high - even.ci_low) / 2 / even.se
     # One visit far below the others: the mean may be further down still, rather than further up.
     assert few.estimate - few.ci_low > 1.3 * (few.ci_high - few.estimate)
     assert few.ci_low < few.estimate < few.ci_high

@@ -82,8 +82,7 @@ def test_effects_and_t_are_those_of_the_regression() -> None:
         for column, weights in enumerate(([0, 1, 0], [0, 0, 1], [0, -1, 1])):
             by_regression = std.combine(weights)
             assert effects[place, column] == pytest.approx(by_regression.estimate, rel=1e-9)
-            reach = by_regression.ci_high - by_regression.estimate
-            assert t[place, column] == pytest.approx(by_regression.estimate / reach, rel=1e-7)
+            assert t[place, column] == pytest.approx(std.t(weights) / std.critical(weights), rel=1e-7)
 
 
 def test_rows_are_the_same_each_time() -> None:

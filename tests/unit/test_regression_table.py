@@ -31,6 +31,7 @@ ROWS = pd.DataFrame(
     ],
     columns=["venue", "base", "spec", "term", "period", "estimate", "se", "p", "r2", "n", "hac_lags"],
 )
+ROWS["t"], ROWS["critical"] = ROWS["estimate"] / ROWS["se"], 2.3
 BOTH = [("binance", "BTC", "h30_accrual", "all"), ("cme", "BTC", "h7_settle-cm30_std", "all")]
 
 
@@ -40,12 +41,13 @@ def test_cells() -> None:
     assert (first, second) == ("(1) Binance BTC", "(2) CME BTC")
     assert frame.loc["Return, prior 30 days", first] == "0.622***"
     assert frame.loc["Return, prior 30 days (s.e.)", first] == "(0.100)"
+    assert frame.loc["Return, prior 30 days [t; critical]", first] == "[6.22; 2.30]"
     assert frame.loc["Return, same day", second] == ""
     assert frame.loc["Return, prior 7 days", second] == "0.500**"
     assert frame.loc["Prior minus same day", second] == "0.400*"
     assert frame.loc["Observations", first] == "1,025"
     assert frame.loc["R2", second] == ""
-    labels = [label for label in frame.index if "(s.e.)" not in label]
+    labels = [label for label in frame.index if "(s.e.)" not in label and "[t; critical]" not in label]
     assert labels[:3] == ["Return, same day", "Return, prior 7 days", "Return, prior 30 days"]
 
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from research_frames import ar1
 
-from perp_pipeline.research.shares import hac_explained, hac_share, skill
-from perp_pipeline.research.statistics import bartlett_variance, fixed_b_critical
+from perp_pipeline.research.shares import above_zero, hac_explained, hac_share, skill
+from perp_pipeline.research.statistics import Estimate, bartlett_variance, fixed_b_critical, hac_mean
 
 
 def test_without_lags_the_share_has_wilsons_interval() -> None:
@@ -50,6 +50,17 @@ def test_explained_share_covers_and_stays_below_one() -> None:
     assert held >= 180, held
     perfect = hac_explained(np.zeros(50), np.ones(50), 5)
     assert (perfect.estimate, perfect.ci_low, perfect.ci_high) == (1.0, 1.0, 1.0)
+
+
+def test_sizes_have_intervals_above_zero() -> None:
+    wide = above_zero(Estimate(1.0, 1.0, -1.5, 3.5, 50, 5))
+    assert (wide.ci_low, wide.ci_high) == (pytest.approx(np.exp(-2.5)), pytest.approx(np.exp(2.5)))
+    sharp = above_zero(Estimate(1.0, 0.01, 0.98, 1.02, 50, 5))
+    assert (sharp.ci_low, sharp.ci_high) == (pytest.approx(0.98, abs=1e-3), pytest.approx(1.02, abs=1e-3))
+    none = above_zero(hac_mean(np.zeros(50)))
+    assert (none.estimate, none.ci_low, none.ci_high) == (0.0, 0.0, 0.0)
+    assert np.isnan(above_zero(Estimate(1.0, np.nan, np.nan, np.nan, 3, 0)).ci_low)
+    assert np.isfinite(above_zero(Estimate(1e-6, 1.0, -3.0, 3.0, 50, 5)).ci_high)
 
 
 def test_skill_is_the_diebold_mariano_test() -> None:

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from research_frames import ar1
 
-from perp_pipeline.research.standardised import effect_influence, standardised
-from perp_pipeline.research.statistics import hac_correlation, ols_hac
+from perp_pipeline.research.standardised import _ends, effect_influence, standardised
+from perp_pipeline.research.statistics import critical_of, hac_correlation, ols_hac
 
 
 def series(n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -54,6 +54,53 @@ def test_units_and_levels_do_not_matter(seed: int, scale: list[float], shift: li
     np.testing.assert_allclose(other.params[1:], one.params[1:], rtol=1e-6, atol=1e-9)
     np.testing.assert_allclose(other.cov, one.cov, rtol=1e-6, atol=1e-12)
     np.testing.assert_allclose(other.loadings, one.loadings, rtol=1e-6, atol=1e-9)
+
+
+def crash(n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Three years with one crash of four days: returns and errors as large as in all other days together."""
+    rng = np.random.default_rng(seed)
+    returns = 0.03 * rng.normal(size=n)
+    returns[300:304] = [-0.15, -0.4, -0.2, 0.2]
+    month = np.convolve(returns, np.ones(30))[:n]
+    funding = 0.1 + 0.5 * month + 0.03 * ar1(n, 0.9, rng)
+    funding[300:304] -= [0.3, 1.5, 1.0, 0.5]
+    return funding, np.column_stack([returns, month])
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_one_crash_neither_widens_intervals_twice_nor_sets_raw_and_standardised_against_each_other(
+    seed: int,
+) -> None:
+    y, x = crash(1000, seed)
+    fits = ols_hac(y, {"same_day": x[:, 0], "prior": x[:, 1]}, 42, more_lags=[30, 120])
+    for raw, effect in zip(fits, standardised(fits, np.column_stack([y, x])), strict=True):
+        for unit in ([0.0, 1.0, 0.0], [0.0, 0.0, 1.0]):
+            assert effect.t(unit) == pytest.approx(raw.t(unit))
+            assert effect.critical(unit) == pytest.approx(raw.critical(unit))
+            found = [fit.combine(unit) for fit in (raw, effect)]
+            signs = [one.ci_low > 0 or one.ci_high < 0 for one in found]
+            assert signs == [abs(raw.t(unit)) > raw.critical(unit)] * 2
+            assert all(one.ci_low < one.estimate < one.ci_high for one in found)
+            assert abs(raw.t(unit)) < 4.0 or all(signs)
+        # By squares of the errors found, most of the sample would be the crash.
+        scores = np.column_stack([np.ones(1000), x])
+        away = (scores @ np.linalg.inv(scores.T @ scores)) * (y - scores @ raw.params)[:, None]
+        if raw.lags == 42:
+            assert raw.critical([0, 1, 0]) < 0.75 * critical_of(away[:, 1], 42)
+
+
+@given(st.floats(0.05, 10), st.floats(0.05, 10), st.floats(2, 5))
+def test_an_effects_interval_goes_from_its_slopes_test_to_its_own_error(
+    null: float, here: float, critical: float
+) -> None:
+    near, far = _ends(1.0, null**2, here**2, critical)
+    assert near < 1.0 < far == pytest.approx(1.0 + critical * here)
+    assert (near > 0) == (critical * null < 1.0)
+    if near > 0:
+        between = near * here**2 + (1.0 - near) * null**2
+        assert (1.0 - near) ** 2 == pytest.approx(critical**2 * between)
+    if null == here:
+        assert near == pytest.approx(1.0 - critical * here)
 
 
 @given(st.integers(0, 50))

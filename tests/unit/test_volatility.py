@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from perp_pipeline.research.statistics import hac_mean, persistent_lags
+from perp_pipeline.research.statistics import hac_lags, hac_mean, persistent_lags
 from perp_pipeline.research.volatility import mean_volatility, monthly_volatility
 
 
@@ -27,7 +27,10 @@ def test_each_month_has_the_error_of_a_standard_deviation() -> None:
 def test_the_mean_of_the_months_has_a_newey_west_interval() -> None:
     months = monthly_volatility(_prices(900))
     values = months["volatility"].to_numpy()
-    assert mean_volatility(months) == hac_mean(values, persistent_lags(values))
+    found = mean_volatility(months)
+    assert found == hac_mean(values, persistent_lags(values, 1))
+    # 29 months: lags are months, at least one and no thirty of them.
+    assert found.hac_lags == hac_lags(len(values), 1) == 8
     few = mean_volatility(months.head(5))
     assert few.estimate == pytest.approx(values[:5].mean())
     assert np.isnan(few.se)
