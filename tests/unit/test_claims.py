@@ -22,7 +22,7 @@ from perp_pipeline.research.claims import (
     evaluate,
     explain,
     find_claim,
-    lacks,
+    lengths,
     out_claims,
     register,
     tables_needed,
@@ -76,7 +76,7 @@ def test_an_empty_lake_says_what_is_missing() -> None:
     for claim in register():
         if claim.id not in theory:
             assert frame.loc[claim.id, "reason"].startswith("Missing: "), claim.id
-    assert lacks.TABLES["out_venue_spreads"] in frame.loc[1, "reason"]
+    assert lengths.TABLES["out_venue_spreads"] in frame.loc[1, "reason"]
     assert frame.loc[3, "estimate"] == pytest.approx(0.1095)
     assert frame.loc[8, "estimate"] == pytest.approx(0.0392, abs=5e-5)
     assert frame.loc[50, "estimate"] == pytest.approx(381.8, abs=0.05)

@@ -67,8 +67,8 @@ def two_years(tables: Tables, period: str) -> Answer:
     """Profit over volume of the ETH-USDC 5 bp pool, marked at the day's end, in 2023 and in 2024 to 5 May.
 
     By days of core_amm_pool_day and the estimator of out_amm_profit_per_volume. Of another window the numbers
-    whose months are all inside it; of one that holds neither, profit over volume of that window, compared
-    with the range that the two published numbers span.
+    whose months are all inside it; of one that holds neither, profit over volume of that window, beside
+    the range that the two published numbers span.
     """
 
     def sample(label: str) -> Part:
@@ -78,7 +78,7 @@ def two_years(tables: Tables, period: str) -> Answer:
         days = days[days["day"] <= LAST_DAY]
         if days.empty:
             raise MissingData(f"days of {POOLS[ETH_USDC_5BP]} in {label}")
-        return profit_part(days, label, value(published), own)
+        return replace(profit_part(days, label, value(published), own), published_for=own)
 
     if any(lies_inside(own, period) for own, _ in SAMPLES.values()):
         return gather(*(partial(sample, label) for label in SAMPLES))
@@ -270,6 +270,7 @@ CLAIMS = (
         "2023-01..2024-05",
         two_years,
         ("core_amm_pool_day",),
+        dated=True,
     ),
     Claim(
         47,
@@ -290,6 +291,7 @@ CLAIMS = (
         "2023-01..2024-02",
         dollars_a_day,
         ("core_amm_pool_day",),
+        dated=True,
     ),
     Claim(
         49,

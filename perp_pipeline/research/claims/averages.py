@@ -255,6 +255,7 @@ CLAIMS = (
         B_WINDOW,
         binance_gap,
         ("out_venue_spreads", "core_funding_daily", "core_cme_implied"),
+        dated=True,
     ),
     Claim(
         2,

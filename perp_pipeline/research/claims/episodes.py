@@ -84,7 +84,7 @@ def spikes(tables: Tables, period: str) -> Answer:
             raise MissingData(f"days with both perps and CME in {february}")
         label = f"average of the perps less CME, {february}"
         part = mean_part(label, "fraction a year", perp - cme, days, Beyond(0.50))
-        return replace(part, period=february)
+        return replace(part, period=february, published_for=february)
 
     return gather(highest, perps_less_cme)
 
@@ -252,6 +252,7 @@ CLAIMS = (
         B_WINDOW,
         spikes,
         ("out_funding_monthly", "core_funding_daily", "core_cme_implied"),
+        dated=True,
     ),
     Claim(
         6,
@@ -292,5 +293,6 @@ CLAIMS = (
         B_WINDOW,
         dollar_rates,
         ("core_reference_rates",),
+        dated=True,
     ),
 )

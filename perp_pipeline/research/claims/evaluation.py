@@ -12,6 +12,7 @@ from perp_pipeline.research.claims.model import (
     Lack,
     MissingData,
     Part,
+    Printed,
     Tables,
     Verdict,
     combined,
@@ -19,6 +20,7 @@ from perp_pipeline.research.claims.model import (
     verdict_of,
 )
 from perp_pipeline.research.claims.reasons import reason_of
+from perp_pipeline.research.periods import parse_period
 from perp_pipeline.research.words import plain
 
 
@@ -29,7 +31,8 @@ def evaluate(claim: Claim, tables: Tables, window: str | None = None) -> Finding
         answer = claim.compute(tables, period)
     except MissingData as lack:
         answer = Answer((), missing=(Lack(str(lack), published=1),))
-    answer = replace(answer, parts=tuple(_named(part) for part in answer.parts))
+    parts = [_placed(_named(part), claim, period) for part in answer.parts]
+    answer = replace(answer, parts=tuple(part for part in parts if not _told_already(part, parts)))
     verdicts = [verdict_of(part) for part in answer.parts]
     # A claim has no number of its own where none of its published ones can be computed.
     head = next(
@@ -57,6 +60,31 @@ def _named(part: Part) -> Part:
     """The part with its label, and its variants', in words."""
     variants = tuple(replace(other, label=plain(other.label)) for other in part.variants)
     return replace(part, label=plain(part.label), variants=variants)
+
+
+def _placed(part: Part, claim: Claim, period: str) -> Part:
+    """The part, withheld from judgement where what was published is about another period."""
+    about = part.published_for or (claim.window if claim.dated else period)
+    over = part.period or period if part.published_for else period
+    if (
+        part.expected is None
+        or isinstance(part.expected, Printed)
+        or parse_period(about) == parse_period(over)
+    ):
+        return part
+    return replace(part, withheld=about)
+
+
+def _told_already(part: Part, parts: Sequence[Part]) -> bool:
+    """A withheld number that stands among the judged ones as well."""
+    return bool(part.withheld) and any(
+        other.expected is not None and not other.withheld and _number(other) == _number(part)
+        for other in parts
+    )
+
+
+def _number(part: Part) -> tuple[object, ...]:
+    return part.unit, part.estimate, part.ci_low, part.ci_high, part.n, part.window_start, part.window_end
 
 
 def _decided_by(answer: Answer, verdicts: Sequence[Verdict | None], verdict: Verdict) -> str:

@@ -5,32 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from perp_pipeline.research.claims.lengths import TABLES, least_days, too_short
 from perp_pipeline.research.words import key_words, plain, spec_words, venue_words
-
-TABLES: Final = {
-    "core_amm_pool_day": "days of pools",
-    "core_cme_implied": "rates implied by CME futures",
-    "core_funding_daily": "daily funding",
-    "core_funding_payments": "funding payments",
-    "core_reference_rates": "interest rates",
-    "core_returns_8h": "spot returns",
-    "core_spot_1h": "spot prices",
-    "out_amm_price_gap": "pool prices beside exchange prices",
-    "out_amm_profit_per_volume": "profits of pools",
-    "out_fair_funding": "fair rates and funding over them",
-    "out_funding_audit": "rates recomputed from the premium index",
-    "out_funding_averages": "averages of funding",
-    "out_funding_monthly": "monthly averages of funding",
-    "out_house_money": "funding by past return",
-    "out_lead_lag": "correlations of funding with returns",
-    "out_predictor_race": "forecasts of funding",
-    "out_premium_precision": "the precision of premiums",
-    "out_quanto": "returns of the quanto contract",
-    "out_regressions": "regressions of funding on returns",
-    "out_sides": "who is on which side",
-    "out_venue_spreads": "differences between two series",
-}
-"""What each table that claims read is about."""
 
 POOLS: Final = {
     "0x88e6a0c2ddd26feeb64f039a2c41296fcb3f5640": "the ETH-USDC pool (5 bp, Uniswap v3 on Ethereum)",
@@ -92,7 +68,7 @@ def no_table(table: str) -> str:
 
 
 def no_rows(table: str, where: Mapping[str, Any], period: str = "", *, covered: bool = False) -> str:
-    """A table without the rows asked for: its missing source where that is known, else what was asked.
+    """A table without the rows asked for: a window too short, a missing source, or else what was asked.
 
     Args:
         where: column -> value, or list of values.
@@ -100,6 +76,9 @@ def no_rows(table: str, where: Mapping[str, Any], period: str = "", *, covered: 
         covered: the table has other rows of the venue and period asked for.
     """
     period = period or str(where.get("period", ""))
+    short = too_short(table, where, period)
+    if short:
+        return f"a longer window ({short})"
     for name, condition, text in SOURCES:
         if name == table and all(str(where.get(column)) == wanted for column, wanted in condition.items()):
             return text
@@ -117,6 +96,11 @@ def no_rows(table: str, where: Mapping[str, Any], period: str = "", *, covered: 
     if table == "out_venue_spreads":
         sides = (f"{venue_words(str(where[f'venue_{side}']))} {where[f'symbol_{side}']}" for side in "ab")
         return f"days that have both {' and '.join(sides)}{_in(period)}"
+    least = least_days(table, where)
+    if least and "venue" in where and not covered:
+        # One sentence for all numbers of the venue: none of them is there.
+        place = f"{TABLES[table]} of {venue_words(str(where['venue']))}{_in(period)}"
+        return f"{place}, which take at least {least} days"
     own = " ".join(_said(column, where[column]) for column in (*_PLACES, *_NAMES, "pool") if column in where)
     own = own.strip()
     rest = [_said(column, wanted) for column, wanted in where.items() if column in _WHAT]

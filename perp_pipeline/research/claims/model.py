@@ -78,6 +78,9 @@ class Part:
         se: NaN where it is unknown, 0 where the value is exact.
         expected: what was published about this number; None for a number that is only shown.
         period: the period that the number is about, where it is not the claim's.
+        published_for: the period that the published value is about, where it is not the claim's.
+        withheld: the period that the published value is about, where the number is of another: it is shown
+            beside what was published and not judged.
         listed_from: when what it is about began to exist: a window before it is covered from then on.
         variants: the same number by other admissible lags, sources or definitions, labelled with a phrase
             that says how: ``for ETH``, ``on daily spot prices``; ``60 lags`` goes without its word. They are
@@ -95,6 +98,8 @@ class Part:
     window_end: pd.Timestamp | None = None
     expected: Expected | None = None
     period: str | None = None
+    published_for: str | None = None
+    withheld: str = ""
     listed_from: pd.Timestamp | None = None
     variants: tuple[Part, ...] = ()
 
@@ -168,6 +173,8 @@ class Claim:
         window: the period that the claim is about; ``all`` where the text names none.
         tables: tables of the lake that the numbers come from.
         theory: calculators used, as modules of :mod:`perp_pipeline.theory`.
+        dated: what was published is about ``window`` alone, a sample's mean or an episode, so that numbers of
+            another window cannot contradict it.
         simulated: those of ``tables`` whose simulations it reads: they are drawn for the window asked for.
     """
 
@@ -181,6 +188,7 @@ class Claim:
     tables: tuple[str, ...] = ()
     theory: tuple[str, ...] = ()
     simulated: tuple[str, ...] = ()
+    dated: bool = False
 
     @property
     def definition(self) -> str:
@@ -208,11 +216,14 @@ def verdict_of(part: Part) -> Verdict | None:
       it ``holds``, unless the interval has zero too (and the published value is not zero): then ``weak``.
     - A published sign or bound ``holds`` where the whole interval is on its side, ``fails`` where all of it
       is on the other, and is ``weak`` in between: a difference inside its noise contradicts nothing.
-    - Without an interval (too few observations: fewer than 8, or 5 independent events) there is ``no data``.
+    - Without an interval (too few observations: fewer than 8, or 5 independent events) there is ``no data``;
+      nor is there for a number of another window than the published one is about.
     """
     expected = part.expected
     if expected is None:
         return None
+    if part.withheld:
+        return Verdict.NO_DATA
     if isinstance(expected, Printed):
         off = abs(part.estimate - expected.value)
         return Verdict.ARITHMETIC if off <= expected.rounding * (1 + 1e-9) else Verdict.WRONG

@@ -134,7 +134,8 @@ def five_years(tables: Tables, period: str) -> Answer:
     def year(quantity: str, own: str, published: float) -> Part:
         words = f"{_LABELS[quantity]} in {own}"
         require_inside(own, period, _LABELS[quantity])
-        return replace(_quanto(tables, quantity, own, value(published)), label=words)
+        part = _quanto(tables, quantity, own, value(published))
+        return replace(part, label=words, published_for=own)
 
     return gather(
         lambda: _quanto(tables, "net_funding", period, value(0.10)),
@@ -222,6 +223,7 @@ CLAIMS = (
         POST_WINDOW,
         four_years,
         ("out_quanto",),
+        dated=True,
     ),
     Claim(
         37,
@@ -243,6 +245,7 @@ CLAIMS = (
         COMPANION_WINDOW,
         five_years,
         ("out_quanto",),
+        dated=True,
     ),
     Claim(
         39,
@@ -253,6 +256,7 @@ CLAIMS = (
         C19_WINDOW,
         since_june_2017,
         ("out_quanto",),
+        dated=True,
     ),
     Claim(
         40,

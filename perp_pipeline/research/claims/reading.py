@@ -70,7 +70,7 @@ def row_part(
     """
     found = rows(tables, table, **where)
     if len(found) > 1:
-        raise MissingData(f"one row of {no_rows(table, where)}, where there are {len(found)}")
+        raise MissingData(f"one row of {no_rows(table, where, covered=True)}, where there are {len(found)}")
     row = found.iloc[0]
     return Part(
         label=label,

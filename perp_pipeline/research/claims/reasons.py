@@ -32,7 +32,9 @@ _NUMBERED = re.compile(r"(\D*)(\d*)(.*)")
 
 
 def variants_of(part: Part) -> list[tuple[Part, Verdict | None]]:
-    """The variants of a judged number, each with the verdict that it would give."""
+    """The variants of a published number, each with the verdict that it would give, if it is judged."""
+    if part.withheld:
+        return [(other, None) for other in part.variants]
     return [(other, verdict_of(replace(other, expected=part.expected))) for other in part.variants]
 
 
@@ -87,6 +89,7 @@ def reason_of(answer: Answer, verdicts: Sequence[Verdict | None], period: str) -
     sentences = []
     if answer.parts:
         main = judged[0][0] if judged else shown[0]
+        sentences += _about_others([part for part, _ in judged], period)
         sentences += [_sentence(part, verdict, _dates(part, main, period)) for part, verdict in judged]
         sentences.append(_robust(judged))
         told = "; ".join(_beside(part, _dates(part, main, period)) for part in shown)
@@ -109,6 +112,12 @@ def _missing(answer: Answer) -> list[str]:
     return [*told, f"Not shown beside it, because missing: {beside}."] if beside else told
 
 
+def _about_others(published: Sequence[Part], period: str) -> list[str]:
+    """What is not judged because what was published is about another period."""
+    about = list(dict.fromkeys(part.withheld for part in published if part.withheld))
+    return [f"What was published about {joined(about)} is shown over {period}, not judged."] if about else []
+
+
 def _capital(text: str) -> str:
     """A sentence's beginning, unless its first word is a name (dYdX, v3) or a formula."""
     first = text.split(" ", maxsplit=1)[0].rstrip(",:")
@@ -117,9 +126,14 @@ def _capital(text: str) -> str:
 
 def _sentence(part: Part, verdict: Verdict, dates: str) -> str:
     text = f"{_capital(part.label)}{dates}: {with_interval(part)}"
+    if part.withheld and part.expected is not None:
+        return f"{text} [published: {published_words(part.expected, part.unit)}]."
     if verdict is Verdict.NO_DATA:
         return f"{text} [{verdict}: n = {part.n:,} is too few to judge by]."
     side = ", on the other side of the bound" if _undecided(part, verdict) else ""
+    if verdict is Verdict.HOLDS and part.expected == Within(0.0, 0.0):
+        # An interval that has zero has other values too: it does not show that the number is zero.
+        side = ": zero is not rejected"
     return f"{text} [{verdict}{side}]{_but(part, verdict)}."
 
 

@@ -119,7 +119,7 @@ def part_rows(claim_id: int, parts: Sequence[Part]) -> Iterator[dict[str, Any]]:
             "claim_id": claim_id,
             "part": place,
             "label": part.label,
-            "published": None if part.expected is None else published_words(part.expected, part.unit),
+            "published": _published(part),
         }
         variants = variants_of(part) if verdict is not None else [(other, None) for other in part.variants]
         for variant, (one, its) in enumerate([(part, verdict), *variants]):
@@ -134,8 +134,16 @@ def part_rows(claim_id: int, parts: Sequence[Part]) -> Iterator[dict[str, Any]]:
                 "n": one.n,
                 "window_start": one.window_start,
                 "window_end": one.window_end,
-                "verdict": None if its is None else str(its),
+                "verdict": None if its is None or part.withheld else str(its),
             }
+
+
+def _published(part: Part) -> str | None:
+    """What was published about a number, and about when where the number is of another window."""
+    if part.expected is None:
+        return None
+    words = published_words(part.expected, part.unit)
+    return f"{words} ({part.withheld})" if part.withheld else words
 
 
 def _findings(

@@ -241,6 +241,7 @@ CLAIMS = (
         "2021",
         perp_fi_longs,
         ("out_funding_averages",),
+        dated=True,
     ),
     Claim(
         56,
