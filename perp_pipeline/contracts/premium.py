@@ -145,6 +145,11 @@ def _share_bounded(column: str) -> RowCheck:
     )
 
 
+def _sizes_above_zero(frame: pd.DataFrame) -> pd.Series:
+    size = frame["statistic"].str.contains("absolute_error|rms_error")
+    return ~size | frame["ci_low"].isna() | (frame["ci_low"] >= 0.0)
+
+
 OUT_PREMIUM_PRECISION = Contract(
     name="out_premium_precision",
     doc=(
@@ -196,7 +201,7 @@ OUT_FUNDING_AUDIT = Contract(
         "p95_absolute_error, max_absolute_error; on Binance from the average of core_premium, and, with the "
         "endings _close, _flat, _8h, from one close a bar with weights 1 to n, equal weights, and one bar a "
         "window. What claims judge has rows with the ending _lags{k} as well: with k Newey-West lags, in "
-        "windows."
+        "windows. Intervals of sizes of errors are on the log scale."
     ),
     grain="one statistic of one symbol and period",
     key=("venue", "symbol", "statistic", "period"),
@@ -209,7 +214,16 @@ OUT_FUNDING_AUDIT = Contract(
         Column("sampling_hours", "float64", "length of the bars used", "hours", low=0.0),
         *estimate_columns("fraction a year for errors, share for shares", what="see statistic"),
     ),
-    checks=(*RESULT_CHECKS, _share_bounded("statistic")),
+    checks=(
+        *RESULT_CHECKS,
+        _share_bounded("statistic"),
+        RowCheck(
+            "sizes_above_zero",
+            "intervals of absolute and root mean square errors do not reach below zero",
+            _sizes_above_zero,
+            "the estimator is broken",
+        ),
+    ),
     may_be_empty=True,
 )
 

@@ -30,6 +30,7 @@ from perp_pipeline.research.premium_windows import (
     transformed,
 )
 from perp_pipeline.research.series import utc
+from perp_pipeline.research.shares import above_zero
 from perp_pipeline.research.statistics import Array, Estimate, hac_influence
 
 HOURS_A_YEAR = 8760.0
@@ -104,7 +105,10 @@ def samplings(windows: Windows) -> Iterator[tuple[str, float, Array]]:
 
 
 def statistics(windows: Windows, premium: Array) -> Iterator[tuple[str, Estimate]]:
-    """Statistics of recomputed less published rates; errors are simple annual rates as fractions."""
+    """Statistics of recomputed less published rates; errors are simple annual rates as fractions.
+
+    Intervals of sizes are on the log scale: none reaches below zero.
+    """
     made = windows.paid_for(premium)
     digit = windows.digit
     default = windows.default()
@@ -118,10 +122,11 @@ def statistics(windows: Windows, premium: Array) -> Iterator[tuple[str, Estimate
         yield "share_exact_off_default", share_over(windows, np.where(off, exact, np.nan))
     yield "share_default_agrees", share_over(windows, agrees.astype(np.float64))
     yield "mean_error", mean_over(windows, error)
-    yield "mean_absolute_error", mean_over(windows, size)
-    yield "rms_error", transformed(mean_over(windows, error**2), lambda value: max(value, 0.0) ** 0.5)
-    yield "p50_absolute_error", quantile(windows, size, 0.50)
-    yield "p95_absolute_error", quantile(windows, size, 0.95)
+    rms = transformed(mean_over(windows, error**2), lambda value: max(value, 0.0) ** 0.5)
+    yield "mean_absolute_error", above_zero(mean_over(windows, size))
+    yield "rms_error", above_zero(rms)
+    yield "p50_absolute_error", above_zero(quantile(windows, size, 0.50))
+    yield "p95_absolute_error", above_zero(quantile(windows, size, 0.95))
     largest = float(size.max())
     yield "max_absolute_error", Estimate(largest, np.nan, np.nan, np.nan, len(size), 0)
 

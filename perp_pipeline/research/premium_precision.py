@@ -24,6 +24,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -50,7 +51,7 @@ from perp_pipeline.research.premium_windows import (
     transformed,
 )
 from perp_pipeline.research.series import utc
-from perp_pipeline.research.shares import hac_explained
+from perp_pipeline.research.shares import above_zero, hac_explained
 from perp_pipeline.research.statistics import Array, Estimate, hac_influence, hac_ratio, ols_hac
 from perp_pipeline.research.trade_prints import trade_rows
 from perp_pipeline.theory.funding_map import FundingMap
@@ -193,7 +194,7 @@ def _spread(windows: Windows, samples: Array) -> Estimate:
 
 
 def _root(found: Estimate) -> Estimate:
-    return transformed(found, lambda value: math.sqrt(max(value, 0.0)))
+    return above_zero(transformed(found, lambda value: math.sqrt(max(value, 0.0))))
 
 
 def _independent_windows(windows: Windows) -> Iterator[tuple[str, Estimate]]:
@@ -253,11 +254,7 @@ def out_of_the_zone(windows: Windows, samples: Array) -> Iterator[tuple[str, Est
     if not 0.0 < phi.estimate < 1.0:
         return
     found = transformed(phi, lambda value: step * math.log(0.5) / math.log(min(max(value, 1e-9), 1 - 1e-9)))
-    low, high = max(found.ci_low, 0.0), found.ci_high
-    yield (
-        "half_life_outside_hours",
-        Estimate(found.estimate, found.se, low, high, int(outside.sum()), found.hac_lags),
-    )
+    yield "half_life_outside_hours", replace(above_zero(found), n=int(outside.sum()))
 
 
 def _sampling(windows: Windows, rule: FundingMap) -> Iterator[tuple[str, Estimate]]:
