@@ -10,7 +10,7 @@ import pandas as pd
 
 from perp_pipeline.research.claims.model import Verdict, combined
 
-REMEDY: Final = "perp run --offline --select out_claims"
+REMEDY: Final = "perp run --offline --select out_claims, with the --from and --to that filled the lake"
 """What builds both tables again from what the lake holds."""
 
 ABSENT: Final = f"the numbers behind the verdict are not in this lake. To compute them: {REMEDY}"
