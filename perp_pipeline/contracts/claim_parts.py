@@ -7,7 +7,7 @@ from typing import Final
 import pandas as pd
 
 from perp_pipeline.contracts.model import Column, Contract, RowCheck
-from perp_pipeline.contracts.results import N_CLAIMS, RESULT_CHECKS, VERDICTS
+from perp_pipeline.contracts.results import LAG_COLUMNS, N_CLAIMS, RESULT_CHECKS, VERDICTS
 
 
 def _shown_or_judged(frame: pd.DataFrame) -> pd.Series:
@@ -44,6 +44,7 @@ OUT_CLAIM_PARTS = Contract(
         Column("n", "int64", "observations used; 0 for calculators", "count", low=0),
         Column("window_start", "timestamp", "first observation used", nullable=True),
         Column("window_end", "timestamp", "last observation used", nullable=True),
+        *LAG_COLUMNS,
         Column(
             "verdict",
             "string",

@@ -288,6 +288,24 @@ def _no_data_has_no_estimate(frame: pd.DataFrame) -> pd.Series:
     return (frame["verdict"] == "no data") | frame["estimate"].notna()
 
 
+LAG_COLUMNS: Final = (
+    Column(
+        "hac_lags",
+        "int32",
+        "Bartlett lags of the Newey-West error; null where the error is of another kind, or there is none",
+        "lag_unit",
+        nullable=True,
+        low=0,
+    ),
+    Column(
+        "lag_unit",
+        "string",
+        "what one lag is: a day, a trading day, 8 hours, a payment, a window, an hour, a month",
+        nullable=True,
+    ),
+)
+"""Lags of the numbers of claims, whose series are of several kinds."""
+
 OUT_CLAIMS = Contract(
     name="out_claims",
     doc=(
@@ -321,6 +339,7 @@ OUT_CLAIMS = Contract(
         Column("n", "int64", "observations used; 0 for calculators and missing data", "count", low=0),
         Column("window_start", "timestamp", "first observation used", nullable=True),
         Column("window_end", "timestamp", "last observation used", nullable=True),
+        *LAG_COLUMNS,
         Column("verdict", "string", "the computed verdict", values=VERDICTS),
         Column(
             "decided_by",

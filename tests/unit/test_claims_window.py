@@ -69,7 +69,10 @@ def test_numbers_of_a_named_window_are_shown_over_another() -> None:
     )
     assert "[fails]" not in found.reason
     assert "[holds]" not in found.reason
-    assert "Funding: 300.0 % a year (95 %: 298.0 to 302.0) [published: 55.00 % a year]." in found.reason
+    assert (
+        "Funding: 300.0 % a year (95 %: 298.0 to 302.0; 90 lags of 8 hours) [published: 55.00 % a year]."
+        in found.reason
+    )
 
 
 def test_a_number_stands_once_and_is_judged_by_what_was_published_about_its_year() -> None:

@@ -137,7 +137,7 @@ def test_planted_mean_and_share_are_recovered() -> None:
 def test_shares_of_longs_are_told_at_other_lags() -> None:
     """As far as a third of the days allows; single years go without."""
     days = pd.date_range("2022-01-01", periods=400)
-    longs = 30.0 + 10.0 * ar1(400, 0.95, np.random.default_rng(4))
+    longs = 30.0 * np.exp(0.3 * ar1(400, 0.95, np.random.default_rng(4)))
     gmx = pd.DataFrame({"day": days, "chain": "arbitrum", "long_usd": longs, "short_usd": 25.0})
     paid = payments(np.full(90, 1e-4), "2022-01-01T08:00")
     table = out_sides(core_funding_payments=paid, raw_gmx_open_interest=gmx)

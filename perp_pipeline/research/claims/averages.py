@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from perp_pipeline.research.averages import at_default
+from perp_pipeline.research.claims.lags import PAYMENT, TRADING_DAY
 from perp_pipeline.research.claims.model import (
     POSITIVE,
     Answer,
@@ -114,9 +115,14 @@ def cme_times_twelve(tables: Tables, period: str) -> Answer:
     return Answer(
         (
             mean_part(
-                "the rate by times 12 less that by calendar days", "fraction a year", gap, days, value(0.0)
+                "the rate by times 12 less that by calendar days",
+                "fraction a year",
+                gap,
+                days,
+                value(0.0),
+                steps=TRADING_DAY,
             ),
-            mean_part("mean absolute difference", "fraction a year", np.abs(gap), days),
+            mean_part("mean absolute difference", "fraction a year", np.abs(gap), days, steps=TRADING_DAY),
         ),
         note=(
             f"Times 12 shows {100 * 12 * 28 / 365:.0f} % of the rate where deliveries are 28 days apart and "
@@ -150,7 +156,7 @@ def modal_rate(tables: Tables, period: str) -> Answer:
         paid = rows_in(tables, "core_funding_payments", "paid_at", period, venue=venue, symbol=symbol)
         default = at_default(paid["rate"], paid["interval_hours"]).to_numpy(dtype=np.float64)
         paid_days = paid["paid_at"].dt.tz_localize(None).to_numpy(dtype="datetime64[us]")
-        parts.append(mean_part("payments exactly at the default", "share", default, paid_days))
+        parts.append(mean_part("payments exactly at the default", "share", default, paid_days, steps=PAYMENT))
     except MissingData as lack:
         missing = (Lack(str(lack)),)
     low, high = BINANCE.premiums(BINANCE.interest)

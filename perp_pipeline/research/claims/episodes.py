@@ -9,7 +9,9 @@ import numpy as np
 import pandas as pd
 
 from perp_pipeline.research.claims.averages import B_WINDOW, BINANCE_BTC, BITMEX_BTC, CME_X12, Side
+from perp_pipeline.research.claims.lags import TRADING_DAY
 from perp_pipeline.research.claims.model import (
+    DAY,
     POSITIVE,
     Answer,
     Beyond,
@@ -83,7 +85,7 @@ def spikes(tables: Tables, period: str) -> Answer:
         if len(days) == 0:
             raise MissingData(f"days with both perps and CME in {february}")
         label = f"average of the perps less CME, {february}"
-        part = mean_part(label, "fraction a year", perp - cme, days, Beyond(0.50))
+        part = mean_part(label, "fraction a year", perp - cme, days, Beyond(0.50), steps=TRADING_DAY)
         return replace(part, period=february, published_for=february)
 
     return gather(highest, perps_less_cme)
@@ -152,11 +154,20 @@ def correlated_with_gaps(tables: Tables, period: str) -> Answer:
 
         lags = max(persistent_lags(first), persistent_lags(second))
         high = Beyond(HIGH_CORRELATION)
+        steps = TRADING_DAY if "cme" in (a[0], b[0]) else DAY
         correlation = estimate_part(
-            f"correlation of {name}", "1", together(lags), days, high, again=together, listed_from=listed
+            f"correlation of {name}",
+            "1",
+            together(lags),
+            days,
+            high,
+            again=together,
+            listed_from=listed,
+            steps=steps,
         )
         gap, large = np.abs(first - second), Beyond(LARGE_GAP)
-        return correlation, mean_part(f"mean gap between {name}", "fraction a year", gap, days, large)
+        words = f"mean gap between {name}"
+        return correlation, mean_part(words, "fraction a year", gap, days, large, steps=steps)
 
     found: list[Part] = []
     missing: list[Lack] = []

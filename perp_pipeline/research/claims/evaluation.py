@@ -53,6 +53,8 @@ def evaluate(claim: Claim, tables: Tables, window: str | None = None) -> Finding
         head.unit,
         answer.parts,
         _decided_by(answer, verdicts, verdict),
+        head.hac_lags,
+        head.lag_unit,
     )
 
 

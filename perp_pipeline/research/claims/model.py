@@ -14,6 +14,10 @@ Tables = Mapping[str, pd.DataFrame]
 """Tables of the lake by name; those that the lake lacks are absent or empty."""
 
 
+DAY = "a day"
+"""What one lag of most numbers' errors is."""
+
+
 class Verdict(StrEnum):
     """What the numbers say about a claim; see :func:`verdict_of` for the rule."""
 
@@ -85,6 +89,9 @@ class Part:
         variants: the same number by other admissible lags, sources or definitions, labelled with a phrase
             that says how: ``for ETH``, ``on daily spot prices``; ``60 lags`` goes without its word. They are
             never judged for the claim; the reason says what the verdict would be by them.
+        hac_lags: Bartlett lags of the Newey-West error; None where the error is of another kind, or there is
+            none.
+        lag_unit: what one lag is: the distance of the observations.
     """
 
     label: str
@@ -102,6 +109,8 @@ class Part:
     withheld: str = ""
     listed_from: pd.Timestamp | None = None
     variants: tuple[Part, ...] = ()
+    hac_lags: int | None = None
+    lag_unit: str = DAY
 
 
 @dataclass(frozen=True)
@@ -109,7 +118,7 @@ class Finding:
     """What the data say about a claim: the first published number, the verdict of all, and why.
 
     ``decided_by`` is the label of the number that the verdict comes from, or says that not all of them can be
-    judged; empty where it comes from the first.
+    judged; empty where it comes from the first. ``hac_lags`` and ``lag_unit`` are those of the first number.
     """
 
     estimate: float
@@ -125,6 +134,8 @@ class Finding:
     unit: str
     parts: tuple[Part, ...] = ()
     decided_by: str = ""
+    hac_lags: int | None = None
+    lag_unit: str = DAY
 
 
 @dataclass(frozen=True)

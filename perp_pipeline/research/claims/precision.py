@@ -79,7 +79,8 @@ def premium_error(tables: Tables, period: str) -> Answer:
             lambda: of("for ETH", "se_mean", unit, base="ETH"),
         )
         words = "standard error of a window's average premium on Binance"
-        return replace(of(words, "se_mean", unit, Beyond(0.0005)), variants=tuple(others))
+        part = of(words, "se_mean", unit, Beyond(0.0005))
+        return replace(part, variants=(*part.variants, *others))
 
     answer = gather(
         error,
@@ -204,7 +205,8 @@ def auditable(tables: Tables, period: str) -> Answer:
             lambda: audit("for ETH", "p95_absolute_error", unit, symbol="ETHUSDT"),
         )
         words = "95th percentile of the absolute error"
-        return replace(audit(words, "p95_absolute_error", unit, Beyond(MOST_HIDDEN)), variants=tuple(others))
+        part = audit(words, "p95_absolute_error", unit, Beyond(MOST_HIDDEN))
+        return replace(part, variants=(*part.variants, *others))
 
     hours = _bar_hours(tables, period)
     fine = hours <= 1.001 * MINUTE

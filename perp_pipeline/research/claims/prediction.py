@@ -63,8 +63,8 @@ def _race(
 
 
 def _with(part: Part, *others: Callable[[], Part]) -> Part:
-    """The part with those of its variants that the table has."""
-    return replace(part, variants=tuple(attempt(*others)[0]))
+    """The part with those of the other routes that the table has, after its variants by lags."""
+    return replace(part, variants=(*part.variants, *attempt(*others)[0]))
 
 
 def moving_average_wins(tables: Tables, period: str) -> Answer:

@@ -127,7 +127,8 @@ def flat_zone_and_caps(tables: Tables, period: str) -> Answer:
             lambda: fitted("on Hyperliquid since 2024", since, unit, venue="hyperliquid"),
             lambda: fitted("by least squares of the rate on the premium", f"{quantity}_nls", unit),
         )
-        return replace(fitted(f"fitted {quantity}", quantity, unit, expected), variants=tuple(others))
+        part = fitted(f"fitted {quantity}", quantity, unit, expected)
+        return replace(part, variants=(*part.variants, *others))
 
     return gather(
         lambda: judged("clamp", "fraction per 8 h", value(BINANCE.clamp)),

@@ -51,19 +51,20 @@ def _quanto(
     expected: Expected | None = None,
     unit: str = "fraction a year",
 ) -> Part:
-    """One quantity on 8-hour spot prices, with the same by the other price sources and daily as variants.
+    """One quantity on 8-hour spot prices, with the same at other lags, by the other price sources and daily
+    as variants.
 
     Variants may be of other dates: the venue's trades begin with the contract.
     """
 
-    def read(frequency: str, label: str) -> Part:
+    def read(frequency: str, label: str, expected: Expected | None = None) -> Part:
         where = {"symbol": SYMBOL, "frequency": frequency, "quantity": quantity, "period": period}
         return row_part(tables, "out_quanto", label, unit, expected, **where)
 
-    head = read(_MAIN, _LABELS[quantity])
+    head = read(_MAIN, _LABELS[quantity], expected)
     others = {name: words for name, words in FREQUENCIES.items() if name != _MAIN}
     variants, _ = attempt(*(partial(read, name, f"on {words}") for name, words in others.items()))
-    return replace(head, period=period, variants=tuple(variants))
+    return replace(head, period=period, variants=(*head.variants, *variants))
 
 
 def return_identity(tables: Tables, period: str) -> Answer:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from functools import cache, partial
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -12,9 +12,19 @@ import numpy.typing as npt
 import pandas as pd
 
 from perp_pipeline.research.claims.lacks import no_rows, no_table
-from perp_pipeline.research.claims.model import Answer, Expected, Lack, MissingData, Part, Printed, Tables
+from perp_pipeline.research.claims.lags import MONTH, at_other_lags, lag_unit
+from perp_pipeline.research.claims.model import (
+    DAY,
+    Answer,
+    Expected,
+    Lack,
+    MissingData,
+    Part,
+    Printed,
+    Tables,
+)
+from perp_pipeline.research.other_lags import other_lags
 from perp_pipeline.research.periods import parse_period, slice_period
-from perp_pipeline.research.regressions import OTHER_LAGS
 from perp_pipeline.research.series import RateSeries, bounds, daily_rates, rate_series, utc
 from perp_pipeline.research.shares import hac_share
 from perp_pipeline.research.statistics import Estimate, hac_mean, persistent_lags
@@ -23,6 +33,8 @@ from perp_pipeline.sources.universe import load_universe
 Days = npt.NDArray[np.datetime64]
 Again = Callable[[int], Estimate]
 """The same estimate with so many lags."""
+MONTHS = (3, 6, 12)
+"""Other lags of a monthly series."""
 
 
 def rows(tables: Tables, table: str, **where: Any) -> pd.DataFrame:
@@ -65,13 +77,25 @@ def row_part(
 ) -> Part:
     """A part from the one row of a result table that ``where`` singles out.
 
+    A judged part has its variants by lags, as far as the table tells them.
+
     Raises:
         MissingData: no such row, or several.
     """
     found = rows(tables, table, **where)
     if len(found) > 1:
         raise MissingData(f"one row of {no_rows(table, where, covered=True)}, where there are {len(found)}")
-    row = found.iloc[0]
+    steps = lag_unit(table, where)
+    part = replace(_part_of(found.iloc[0], label, unit, steps), expected=expected, listed_from=_listed(where))
+    if expected is None:
+        return part
+    others = at_other_lags(tables[table], table, where)
+    variants = tuple(_part_of(row, f"{lags} lags", unit, steps) for lags, row in others.items())
+    return replace(part, variants=variants)
+
+
+def _part_of(row: Mapping[Any, Any] | pd.Series, label: str, unit: str, steps: str) -> Part:
+    lags = row.get("hac_lags")
     return Part(
         label=label,
         unit=unit,
@@ -82,19 +106,9 @@ def row_part(
         n=int(row["n"]),
         window_start=row["window_start"],
         window_end=row["window_end"],
-        expected=expected,
-        listed_from=_listed(where),
+        hac_lags=None if lags is None else int(lags),
+        lag_unit=steps,
     )
-
-
-def lag_rows(part: Part, row: Callable[[int], Part]) -> Part:
-    """A judged part with its variants from rows of a table at other lags, as far as the table has them."""
-
-    def at(lags: int) -> Part:
-        return replace(row(lags), label=f"{lags} lags")
-
-    found, _ = attempt(*(partial(at, lags) for lags in OTHER_LAGS))
-    return replace(part, variants=(*part.variants, *found))
 
 
 def estimate_part(
@@ -106,25 +120,29 @@ def estimate_part(
     *,
     again: Again | None = None,
     listed_from: pd.Timestamp | None = None,
+    steps: str = DAY,
 ) -> Part:
     """A part from an estimate over ascending naive UTC days.
 
     Args:
-        again: the estimate at other lags; a judged part gets a variant at each of OTHER_LAGS that the
-            sample is long enough for.
+        again: the estimate at other lags; a judged part gets a variant at each of them that the sample is
+            long enough for.
         listed_from: see :class:`Part`.
+        steps: what one lag is.
     """
-    part = _estimate_part(label, unit, estimate, days, expected, listed_from)
+    part = replace(_estimate_part(label, unit, estimate, days, steps), expected=expected)
+    part = replace(part, listed_from=listed_from)
     if again is None or expected is None:
         return part
     return replace(part, variants=lag_variants(part, again, days))
 
 
 def lag_variants(part: Part, again: Again, days: Days) -> tuple[Part, ...]:
-    """The part at each of OTHER_LAGS that its sample is three times as long as."""
+    """The part at each other number of lags that its sample is three times as long as."""
+    asked = MONTHS if part.lag_unit == MONTH else other_lags(part.n)
     return tuple(
-        _estimate_part(f"{lags} lags", part.unit, again(lags), days, None, None)
-        for lags in OTHER_LAGS
+        _estimate_part(f"{lags} lags", part.unit, again(lags), days, part.lag_unit)
+        for lags in asked
         if lags <= part.n // 3
     )
 
@@ -137,6 +155,7 @@ def mean_part(
     expected: Expected | None = None,
     *,
     listed_from: pd.Timestamp | None = None,
+    steps: str = DAY,
 ) -> Part:
     """A part that is the mean of values over ascending naive UTC days, with its variants by lags.
 
@@ -154,17 +173,11 @@ def mean_part(
         expected,
         again=lambda lags: mean(values, lags),
         listed_from=listed_from,
+        steps=steps,
     )
 
 
-def _estimate_part(
-    label: str,
-    unit: str,
-    estimate: Estimate,
-    days: Days,
-    expected: Expected | None,
-    listed_from: pd.Timestamp | None,
-) -> Part:
+def _estimate_part(label: str, unit: str, estimate: Estimate, days: Days, steps: str) -> Part:
     return Part(
         label=label,
         unit=unit,
@@ -175,8 +188,8 @@ def _estimate_part(
         n=estimate.n,
         window_start=utc(days[0]),
         window_end=utc(days[-1]),
-        expected=expected,
-        listed_from=listed_from,
+        hac_lags=estimate.hac_lags,
+        lag_unit=steps,
     )
 
 

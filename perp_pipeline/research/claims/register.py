@@ -87,6 +87,7 @@ def build_claims(
                 "n": finding.n,
                 "window_start": finding.window_start,
                 "window_end": finding.window_end,
+                **_lags(finding),
                 "verdict": str(finding.verdict),
                 "decided_by": finding.decided_by,
                 "table": finding.table,
@@ -134,6 +135,7 @@ def part_rows(claim_id: int, parts: Sequence[Part]) -> Iterator[dict[str, Any]]:
                 "n": one.n,
                 "window_start": one.window_start,
                 "window_end": one.window_end,
+                **_lags(one),
                 "verdict": None if its is None or part.withheld else str(its),
             }
 
@@ -144,6 +146,12 @@ def _published(part: Part) -> str | None:
         return None
     words = published_words(part.expected, part.unit)
     return f"{words} ({part.withheld})" if part.withheld else words
+
+
+def _lags(found: Finding | Part) -> dict[str, Any]:
+    """Lags of an error and what one of them is; both null where it has none."""
+    told = found.hac_lags is not None
+    return {"hac_lags": found.hac_lags, "lag_unit": found.lag_unit if told else None}
 
 
 def _findings(
@@ -162,7 +170,7 @@ def _names(contract: Contract) -> list[str]:
 def _typed(frame: pd.DataFrame) -> pd.DataFrame:
     for column in ("window_start", "window_end"):
         frame[column] = pd.to_datetime(frame[column], utc=True).dt.as_unit("us")
-    return frame.astype({"claim_id": np.int32, "n": np.int64})
+    return frame.astype({"claim_id": np.int32, "n": np.int64, "hac_lags": "Int32"})
 
 
 def out_claims(**tables: pd.DataFrame) -> pd.DataFrame:

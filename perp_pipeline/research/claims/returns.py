@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 
+import numpy as np
+
 from perp_pipeline.research.claims.averages import B_WINDOW
+from perp_pipeline.research.claims.lags import MONTH
 from perp_pipeline.research.claims.model import (
     NEGATIVE,
     POSITIVE,
@@ -18,10 +21,11 @@ from perp_pipeline.research.claims.model import (
     Within,
     value,
 )
-from perp_pipeline.research.claims.reading import gather, lag_rows, mean_part, row_part, rows_in
+from perp_pipeline.research.claims.reading import estimate_part, gather, row_part, rows_in
 from perp_pipeline.research.regressions import HORIZONS
 from perp_pipeline.research.series import utc
-from perp_pipeline.research.volatility import monthly_volatility
+from perp_pipeline.research.statistics import hac_mean
+from perp_pipeline.research.volatility import mean_volatility, monthly_volatility
 
 A_WINDOW = "2019-01..2024-05"
 HEADLINE = "h30_accrual"
@@ -37,14 +41,9 @@ def _slope(
     period: str,
     expected: Expected | None = None,
 ) -> Part:
-    """A coefficient of out_regressions; a judged one with its variants by lags."""
-
-    def row(spec: str, expected: Expected | None = None) -> Part:
-        where = {"venue": venue, "base": base, "spec": spec, "term": term, "period": period}
-        return row_part(tables, "out_regressions", label, "1", expected, **where)
-
-    part = row(spec, expected)
-    return part if expected is None else lag_rows(part, lambda lags: row(f"{spec}_lags{lags}"))
+    """A coefficient of out_regressions."""
+    where = {"venue": venue, "base": base, "spec": spec, "term": term, "period": period}
+    return row_part(tables, "out_regressions", label, "1", expected, **where)
 
 
 def past_and_present(tables: Tables, period: str) -> Answer:
@@ -98,6 +97,7 @@ def past_beats_present(tables: Tables, period: str) -> Answer:
             ci_low=real.estimate - null.ci_high,
             ci_high=real.estimate - null.ci_low,
             expected=POSITIVE,
+            hac_lags=None,
         )
 
     def horizon(days: int) -> Part:
@@ -108,7 +108,8 @@ def past_beats_present(tables: Tables, period: str) -> Answer:
         *(partial(beyond_null, base) for base in ("BTC", "ETH")),
         shown=[partial(horizon, days) for days in HORIZONS],
         note="Effects of one standard deviation on Binance funding. Slow funding alone lets the past look "
-        "stronger: an anomaly is what goes beyond simulated funding that answers the same day's return only.",
+        "stronger: an anomaly is what goes beyond simulated funding that answers the same day's return only. "
+        "The interval is that of the simulations: no lags enter it.",
     )
 
 
@@ -122,14 +123,9 @@ def _lead_lag(
     period: str,
     expected: Expected | None = None,
 ) -> Part:
-    """A row of out_lead_lag; a judged one with its variants by lags."""
-
-    def row(kind: str, expected: Expected | None = None) -> Part:
-        where = {"venue": about[0], "symbol": about[1], "kind": kind, "lag": lag, "period": period}
-        return row_part(tables, "out_lead_lag", label, unit, expected, **where)
-
-    part = row(kind, expected)
-    return part if expected is None else lag_rows(part, lambda lags: row(f"{kind}_lags{lags}"))
+    """A row of out_lead_lag."""
+    where = {"venue": about[0], "symbol": about[1], "kind": kind, "lag": lag, "period": period}
+    return row_part(tables, "out_lead_lag", label, unit, expected, **where)
 
 
 def past_not_future(tables: Tables, period: str) -> Answer:
@@ -233,14 +229,19 @@ def daily_volatility(tables: Tables, period: str) -> Answer:
         monthly = monthly_volatility(prices)
         if monthly.empty:
             raise MissingData(f"months with 20 daily returns of {base} in {period}")
-        part = mean_part(
+        values = monthly["volatility"].to_numpy(dtype=np.float64)
+        part = estimate_part(
             f"daily volatility of {base}",
             "fraction",
-            monthly["volatility"].to_numpy(),
+            mean_volatility(monthly),
             monthly["last"].to_numpy(dtype="datetime64[us]"),
             expected,
+            again=partial(hac_mean, values),
+            steps=MONTH,
         )
-        return replace(part, window_start=utc(monthly["first"].to_numpy(dtype="datetime64[us]")[0]))
+        begins = utc(monthly["first"].to_numpy(dtype="datetime64[us]")[0])
+        others = tuple(replace(other, window_start=begins) for other in part.variants)
+        return replace(part, window_start=begins, variants=others)
 
     return gather(lambda: volatility("ETH", value(0.040)), shown=(lambda: volatility("BTC", None),))
 

@@ -148,6 +148,7 @@ def premium_without_mechanism(tables: Tables, period: str) -> Answer:
             ci_low=estimate - reach,
             ci_high=estimate + reach,
             expected=Beyond(0.0, above=False),
+            hac_lags=None,
         )
 
     shown = [
