@@ -284,7 +284,7 @@ def _sides_and_premium() -> Iterator[Row]:
 
 ROWS = [*_averages(), *_regressions(), *_lead_lag(), *_quanto(), *_house_money(), *_sides_and_premium()]
 BY_CHANCE = {"regressions ETHUSD h7_accrual_std prior": 89}
-"""The row that falls short over these 100 markets; it holds in 93 % of the first 300 and of the first 900."""
+"""The row that falls short over these 100 markets; it holds in 281 of the first 300."""
 
 
 @pytest.mark.slow
