@@ -140,6 +140,22 @@ _ROBUST_KINDS: Final = (
 )
 """Kinds of out_lead_lag that are there with other bandwidths too."""
 
+_KINDS: Final = (
+    *_ROBUST_KINDS,
+    "decile",
+    "contemporaneous",
+    "future3d",
+    "decile_past3d",
+    "decile_contemporaneous",
+    "decile_future3d",
+)
+
+
+def _kind_known(frame: pd.DataFrame) -> pd.Series:
+    kind = frame["kind"].str.replace(r"_lags\d+$", "", regex=True)
+    return kind.isin(_ROBUST_KINDS) | frame["kind"].isin(_KINDS)
+
+
 OUT_LEAD_LAG = Contract(
     name="out_lead_lag",
     doc=(
@@ -150,7 +166,8 @@ OUT_LEAD_LAG = Contract(
         "past3d; decile_past3d and so on: mean return by decile of the rate, equal rates in one decile; "
         "..._ends: highest decile less lowest. "
         "xcorr_daily (lag -30 to 30): correlation of the mean rate announced on a day with the return of "
-        "the day lag days later; negative lags: the return came first. ..._lags60: with 60 Newey-West lags."
+        "the day lag days later; negative lags: the return came first. ..._lags180: with 180 Newey-West "
+        "lags, in rates; those of xcorr_daily in days."
     ),
     grain="one statistic at one lag or decile, symbol and period",
     key=("venue", "symbol", "kind", "lag", "period"),
@@ -161,21 +178,6 @@ OUT_LEAD_LAG = Contract(
             "kind",
             "string",
             "what is estimated; the table's description has the list",
-            values=(
-                "xcorr_daily",
-                "decile",
-                "past3d",
-                "contemporaneous",
-                "future3d",
-                "past3d_minus_contemporaneous",
-                "past3d_minus_future3d",
-                "decile_past3d",
-                "decile_contemporaneous",
-                "decile_future3d",
-                "decile_ends",
-                "decile_future3d_ends",
-                *(f"{kind}_lags{lags}" for kind in _ROBUST_KINDS for lags in (30, 60, 120, 250)),
-            ),
         ),
         Column("lag", "int32", "days by which the return follows the rate; the decile; 0", low=-30, high=30),
         _PERIOD,
@@ -186,6 +188,12 @@ OUT_LEAD_LAG = Contract(
     ),
     checks=(
         *RESULT_CHECKS,
+        RowCheck(
+            "kind_known",
+            "the kind is one of those described, or such a one with _lags{k} behind it",
+            _kind_known,
+            "the builder makes a statistic that the contract does not know",
+        ),
         RowCheck(
             "correlation_bounded",
             "a correlation lies in -1..1",

@@ -14,7 +14,8 @@ claim 15 are: past = P(t)/P(t-3d) - 1, contemporaneous = P(t+1)/P(t) - 1, future
 - ``decile_ends``, ``decile_future3d_ends``, lag 0: the highest decile's mean less the lowest's;
 - ``xcorr_daily``, lag -30 to 30: correlation of the mean rate announced on a day with the return of the day
   ``lag`` days later; below zero the return came first;
-- with ``_lags120`` behind it (:data:`OTHER_LAGS`): the same with another bandwidth, of what claims judge.
+- with ``_lags360`` behind it: the same with another bandwidth in rates (of ``xcorr_daily`` in days), of what
+  claims judge (:mod:`~perp_pipeline.research.other_lags`).
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ import pandas as pd
 
 from perp_pipeline.research.buckets import decile_means
 from perp_pipeline.research.daily import by_period, every_day, funding_by_day_of
-from perp_pipeline.research.regressions import OTHER_LAGS
+from perp_pipeline.research.other_lags import lag_key, other_lags
 from perp_pipeline.research.series import utc
 from perp_pipeline.research.statistics import (
     Array,
@@ -92,9 +93,9 @@ def out_lead_lag(
         about = {"venue": venue, "symbol": symbol, "base": base}
         payments = payments.sort_values("announced_at")
         for period, part in by_period(event_frame(payments, prices[base]), extra).items():
-            rows += [about | {"period": period} | row for row in _event_rows(part, _others(period))]
+            rows += [about | {"period": period} | row for row in _event_rows(part, period)]
         for period, part in by_period(_daily_frame(payments, prices[base]), extra).items():
-            rows += [about | {"period": period} | row for row in _xcorr_rows(part, _others(period))]
+            rows += [about | {"period": period} | row for row in _xcorr_rows(part, period)]
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
@@ -154,7 +155,7 @@ def _daily_frame(payments: pd.DataFrame, prices: pd.Series) -> pd.DataFrame:
     return pd.DataFrame({"day": funding.index, "funding": funding.to_numpy()} | lagged)
 
 
-def _event_rows(frame: pd.DataFrame, others: Sequence[int]) -> Iterator[dict[str, Any]]:
+def _event_rows(frame: pd.DataFrame, period: str) -> Iterator[dict[str, Any]]:
     good = frame[np.isfinite(frame[["rate_annual", *KINDS]].to_numpy()).all(axis=1)]
     n = len(good)
     rate = good["rate_annual"].to_numpy()
@@ -169,7 +170,7 @@ def _event_rows(frame: pd.DataFrame, others: Sequence[int]) -> Iterator[dict[str
     past = found["past3d"]
     for other in KINDS[1:]:
         found[f"past3d_minus_{other}"] = (past[0] - found[other][0], past[1] - found[other][1])
-    more = [lags for lags in others if lags <= n // 3]
+    more = other_lags(n, per_day, period)
     for kind, (value, influence) in found.items():
         for name, own in _bandwidths(kind, lags, more):
             yield window | {"kind": name, "lag": 0} | vars(hac_influence(value, influence, own))
@@ -186,19 +187,14 @@ def _event_rows(frame: pd.DataFrame, others: Sequence[int]) -> Iterator[dict[str
                 yield window | {"kind": name, "lag": 0} | vars(ends.estimate(own))
 
 
-def _others(period: str) -> Sequence[int]:
-    """Other bandwidths of a period; single years go without."""
-    return () if period.isdigit() else OTHER_LAGS
-
-
 def _bandwidths(kind: str, lags: int, others: Sequence[int]) -> Iterator[tuple[str, int]]:
     """The kind with its own bandwidth, and its names with the others where claims judge it."""
     yield kind, lags
     if kind in ROBUST:
-        yield from ((f"{kind}_lags{other}", other) for other in others)
+        yield from ((lag_key(kind, other), other) for other in others)
 
 
-def _xcorr_rows(frame: pd.DataFrame, others: Sequence[int]) -> Iterator[dict[str, Any]]:
+def _xcorr_rows(frame: pd.DataFrame, period: str) -> Iterator[dict[str, Any]]:
     funding = frame["funding"].to_numpy()
     days = frame["day"].to_numpy()
     for lag, returns in zip(LAGS, frame[list(LAGS)].to_numpy(dtype=np.float64).T, strict=True):
@@ -208,6 +204,6 @@ def _xcorr_rows(frame: pd.DataFrame, others: Sequence[int]) -> Iterator[dict[str
         window = {"window_start": utc(days[both[0]]), "window_end": utc(days[both[-1]])}
         rho, influence = correlation_influence(funding[both], returns[both])
         n = len(both)
-        more = [lags for lags in others if lags <= n // 3] if abs(lag) == 1 else []
+        more = other_lags(n, period=period) if abs(lag) == 1 else []
         for name, own in _bandwidths("xcorr_daily", hac_lags(n), more):
             yield window | {"kind": name, "lag": lag} | vars(hac_influence(rho, influence, own))

@@ -10,6 +10,7 @@ from research_frames import ar1, failed_checks, payments, spot_1h
 from perp_pipeline.contracts.research import OUT_LEAD_LAG
 from perp_pipeline.research.buckets import bucket_mean, decile_means, deciles
 from perp_pipeline.research.lead_lag import (
+    ROBUST,
     event_frame,
     hourly_prices,
     out_lead_lag,
@@ -130,3 +131,17 @@ def test_the_ends_of_a_decile_table_by_hand() -> None:
     low, high = order[:40], order[-40:]
     assert ends.value == pytest.approx(after[high].mean() - after[low].mean())
     assert ends.n == 80
+
+
+def test_other_lags_are_days_in_rates_and_of_daily_correlations_in_days() -> None:
+    paid, spot = market(300, 6)
+    table = out_lead_lag(core_funding_payments=paid, core_spot_1h=spot)
+    told = table[table["kind"].str.contains("_lags") & (table["period"] == "all")]
+    assert {(row.kind, row.lag) for row in told.itertuples() if row.kind.startswith("xcorr_daily")} == {
+        (f"xcorr_daily_lags{lags}", lag) for lags in (30, 60) for lag in (-1, 1)
+    }
+    assert set(told.loc[told["lag"] == 0, "kind"]) == {
+        f"{kind}_lags{lags}" for kind in ROBUST if kind != "xcorr_daily" for lags in (90, 180)
+    }
+    assert (told["hac_lags"] == told["kind"].str.rpartition("_lags")[2].astype(int)).all()
+    assert failed_checks(OUT_LEAD_LAG, table.assign(kind="past4d")) != {}

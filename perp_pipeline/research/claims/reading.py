@@ -96,6 +96,7 @@ def row_part(
 
 def _part_of(row: Mapping[Any, Any] | pd.Series, label: str, unit: str, steps: str) -> Part:
     lags = row.get("hac_lags")
+    # Tables have no lags, or 0 where the error is not Newey-West.
     return Part(
         label=label,
         unit=unit,
@@ -106,7 +107,7 @@ def _part_of(row: Mapping[Any, Any] | pd.Series, label: str, unit: str, steps: s
         n=int(row["n"]),
         window_start=row["window_start"],
         window_end=row["window_end"],
-        hac_lags=None if lags is None else int(lags),
+        hac_lags=int(lags) if lags else None,
         lag_unit=steps,
     )
 
@@ -188,7 +189,7 @@ def _estimate_part(label: str, unit: str, estimate: Estimate, days: Days, steps:
         n=estimate.n,
         window_start=utc(days[0]),
         window_end=utc(days[-1]),
-        hac_lags=estimate.hac_lags,
+        hac_lags=estimate.hac_lags or None,
         lag_unit=steps,
     )
 
