@@ -11,8 +11,9 @@ from perp_pipeline.contracts.results import OUT_CLAIMS
 from perp_pipeline.lake.tables import to_arrow, to_frame
 from perp_pipeline.research.claims.evaluation import evaluate
 from perp_pipeline.research.claims.lags import MONTH, at_other_lags, lag_unit, lag_words
-from perp_pipeline.research.claims.model import Beyond, Part, Verdict, value
+from perp_pipeline.research.claims.model import Answer, Beyond, Part, Verdict, value
 from perp_pipeline.research.claims.reading import mean_part, row_part
+from perp_pipeline.research.claims.reasons import reason_of
 from perp_pipeline.research.claims.register import build_claim_parts, build_claims, find_claim
 from perp_pipeline.research.other_lags import other_lags
 from perp_pipeline.research.statistics import hac_mean
@@ -107,6 +108,19 @@ def test_a_verdict_that_hangs_on_the_lags_says_so() -> None:
     assert steady.verdict is hangs.verdict is Verdict.HOLDS
     assert "[holds], but [weak] with 60 lags (95 %: 49.0 to 68.0)." in hangs.reason
     assert "same with 120 lags" in hangs.reason
+
+
+def test_lags_of_several_numbers_are_told_in_order() -> None:
+    """Days of one number and payments of another: 30, 60, 90 and 180."""
+
+    def part(label: str, *lags: int) -> Part:
+        numbers = (1.0, 0.1, 0.8, 1.2, 100, START, END)
+        variants = tuple(Part(f"{count} lags", "1", *numbers) for count in lags)
+        return Part(label, "1", *numbers, expected=value(1.0), variants=variants)
+
+    answer = Answer((part("a", 30, 60), part("b", 90, 180)))
+    told = reason_of(answer, [Verdict.HOLDS, Verdict.HOLDS], "2022")
+    assert told.endswith("Verdicts are the same with 30, 60, 90 and 180 lags.")
 
 
 def test_lags_in_words() -> None:

@@ -228,7 +228,8 @@ def _phrases(labels: Sequence[str]) -> list[str]:
         found = _NUMBERED.fullmatch(by_words(label))
         before, number, after = found.groups() if found else (label, "", "")
         shared.setdefault((before, after), []).append(number)
-    return [f"{before}{joined(numbers)}{after}" for (before, after), numbers in shared.items()]
+    told = {ends: sorted(numbers, key=lambda number: int(number or 0)) for ends, numbers in shared.items()}
+    return [f"{before}{joined(numbers)}{after}" for (before, after), numbers in told.items()]
 
 
 def _undecided(part: Part, verdict: Verdict) -> bool:
