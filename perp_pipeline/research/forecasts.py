@@ -12,6 +12,8 @@ from perp_pipeline.research.statistics import Array
 
 MOVING_AVERAGE_HOURS = {"ma3": 24, "ma9": 72, "ma21": 168, "ma90": 720}
 MIN_DAYS = 90
+LASTING_DAYS = MIN_DAYS + 30
+"""Days that a symbol must have paid at one interval to be raced."""
 ROLLING_DAYS = 365
 
 
@@ -37,22 +39,32 @@ class PaymentGrid:
         return 24.0 / self.hours
 
 
-def payment_grid(payments: pd.DataFrame) -> PaymentGrid:
-    """The payments of one symbol at its most frequent interval, missing ones as NaN.
+def payment_grid(payments: pd.DataFrame) -> PaymentGrid | None:
+    """The payments of one symbol at its first lasting interval, missing ones as NaN.
+
+    That is the interval of the first payments that kept to one for :data:`LASTING_DAYS`; None where none
+    did. Later payments at another interval are left out: what comes later must not decide which of the
+    earlier ones are raced.
 
     Args:
         payments: core_funding_payments of one symbol.
     """
-    hours = float(payments["interval_hours"].mode().iloc[0])
-    rows = payments[payments["interval_hours"] == hours].sort_values("paid_at")
+    rows = payments.sort_values("paid_at")
+    interval = rows["interval_hours"]
+    days = interval.groupby((interval != interval.shift()).cumsum()).transform("cumsum") / 24.0
+    lasting = interval[days >= LASTING_DAYS]
+    if lasting.empty:
+        return None
+    hours = float(lasting.iloc[0])
+    rows = rows[interval == hours]
     paid = rows["paid_at"].dt.tz_convert("UTC").dt.tz_localize(None).dt.round("s")
-    lead = (rows["paid_at"] - rows["announced_at"]).median().to_timedelta64()
+    leads = (rows["paid_at"] - rows["announced_at"]).iloc[: round(MIN_DAYS * 24 / hours)]
     step = np.timedelta64(round(hours * 3600), "s")
     place = np.rint((paid - paid.iloc[0]).to_numpy() / step).astype(np.int64)
     rates = np.full(int(place[-1]) + 1, np.nan)
     rates[place] = rows["rate_annual"].to_numpy(dtype=np.float64)
     times = paid.iloc[0].to_datetime64() + np.arange(len(rates)) * step
-    return PaymentGrid(times - lead, times, rates, hours)
+    return PaymentGrid(times - leads.median().to_timedelta64(), times, rates, hours)
 
 
 @dataclass(frozen=True)

@@ -93,7 +93,7 @@ def out_predictor_race(
 ) -> pd.DataFrame:
     """Out-of-sample R2 of each predictor against no change, with Diebold-Mariano tests.
 
-    A symbol enters with its most frequent payment interval; payments at other intervals are left out.
+    A symbol enters with its first lasting payment interval; payments at other intervals are left out.
 
     Args:
         core_premium: premiums by window; without it only rates predict.
@@ -108,7 +108,7 @@ def out_predictor_race(
     rows: list[dict[str, Any]] = []
     for (venue, symbol), payments in core_funding_payments.groupby(["venue", "symbol"], observed=True):
         grid = payment_grid(payments)
-        if len(grid.rates) < (MIN_DAYS + 30) * grid.per_day:
+        if grid is None:
             continue
         premium = None
         if core_premium is not None:

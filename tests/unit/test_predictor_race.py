@@ -163,7 +163,7 @@ def test_a_missing_payment_takes_out_what_needs_it() -> None:
 
 
 def test_moving_averages_are_hours_not_payments() -> None:
-    grid = payment_grid(payments(rates(500, 5), hours=1.0))
+    grid = payment_grid(payments(rates(3000, 5), hours=1.0))
     contest = next(c for c in race(grid, "hyperliquid") if (c.target, c.predictor) == ("next", "ma3"))
     assert contest.forecast[100] == pytest.approx(grid.rates[77:101].mean())
 
@@ -172,6 +172,23 @@ def test_payments_at_another_interval_are_left_out() -> None:
     old = payments(rates(30, 6), "2020-01-01T08:00", hours=24.0)
     new = payments(rates(500, 7), "2020-03-01T08:00")
     assert len(payment_grid(pd.concat([old, new])).rates) == 500
+
+
+def test_a_later_interval_changes_nothing_of_what_was_raced_before() -> None:
+    """Many more payments at one hour follow on 1,400 at eight: the race stays that of the eight-hour ones."""
+    before = payments(rates(1400, 21), lead_hours=8)
+    after = payments(rates(9000, 22), "2021-05-01T00:00", hours=1.0)
+    one, two = payment_grid(before), payment_grid(pd.concat([before, after]))
+    assert one is not None and two is not None
+    assert (one.hours, two.hours) == (8.0, 8.0)
+    assert np.array_equal(one.announced, two.announced)
+    for here, there in zip(race(one, "binance"), race(two, "binance"), strict=True):
+        assert np.array_equal(here.forecast, there.forecast, equal_nan=True)
+
+
+def test_a_symbol_without_a_lasting_interval_is_not_raced() -> None:
+    assert payment_grid(payments(rates(359, 23))) is None
+    assert payment_grid(payments(rates(360, 23))) is not None
 
 
 def test_r2_and_diebold_mariano_by_hand() -> None:
@@ -266,7 +283,7 @@ def test_announced_ahead_venues_have_no_window_so_far() -> None:
 
 
 def test_windows_find_their_payments() -> None:
-    grid = payment_grid(payments(rates(50, 15), "2023-06-01T08:00"))
+    grid = payment_grid(payments(rates(400, 15), "2023-06-01T08:00"))
     asked = np.array(["2023-06-01T08:00", "2023-06-01T12:00", "2023-06-02T00:00", "2025-01-01"], "M8[us]")
     assert payments_of(grid, asked).tolist() == [0, -1, 2, -1]
 
