@@ -59,13 +59,13 @@ def seconds(work: Callable[[], object], times: int = 1) -> float:
 
 def calls(table: pd.DataFrame) -> list[tuple[int, int, int]]:
     """Regressors (constant included), rows and lags of each bare call behind a result table."""
-    if "hac_lags" not in table:
+    if "hac_lags" not in table or "claim_id" in table:  # claims quote the errors of other tables
         return []
     if "spec" in table:
         rows = table[~table["standardised"].astype(bool) & (table["term"] == "const")]
         width = 3 + rows["spec"].str.contains("_lagged", regex=False)
     else:
-        rows = table[table["se"].notna() & (table["n"] > 8)]
+        rows = table[table["se"].notna() & (table["n"] > 8) & table["hac_lags"].notna()]
         width = pd.Series(1, rows.index)
     return list(zip(width, rows["n"].astype(int), rows["hac_lags"].astype(int), strict=True))
 
