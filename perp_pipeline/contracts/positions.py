@@ -25,7 +25,7 @@ QUANTO_QUANTITIES: Final = (
     "vol_margin",
     "corr",
 )
-_QUANTO_JUDGED: Final = (
+QUANTO_JUDGED: Final = (
     "asset_return",
     "perp_return",
     "difference",
@@ -36,6 +36,7 @@ _QUANTO_JUDGED: Final = (
     "vol_margin",
     "corr",
 )
+"""What claims judge of quanto contracts: told with other bandwidths as well."""
 _PAYMENT_LAGS: Final = (90, 180, 360, 750)
 """30, 60, 120 and 250 days in windows of 8 hours."""
 _DAY_LAGS: Final = (30, 60, 120, 250)
@@ -93,7 +94,7 @@ OUT_QUANTO = Contract(
                 "funding",
                 "net_funding",
                 "linear_minus_inverse",
-                *(f"{name}_lags{lags}" for name in _QUANTO_JUDGED for lags in _PAYMENT_LAGS),
+                *(f"{name}_lags{lags}" for name in QUANTO_JUDGED for lags in _PAYMENT_LAGS),
             ),
         ),
         _PERIOD,

@@ -15,8 +15,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from perp_pipeline.research.series import FUNDING, RateSeries, bounds, daily_rates, rate_series, utc
-from perp_pipeline.research.statistics import hac_mean, hac_skewness, persistent_lags
+from perp_pipeline.research.series import FUNDING, RateSeries, bounds, daily_rates, mean_row, rate_series
+from perp_pipeline.research.statistics import hac_skewness
 
 DEFAULT_RATE_8H: Final = 0.0001
 """The interest component that premium-to-rate maps fall back to, per 8 hours."""
@@ -92,19 +92,11 @@ def _summary(
     days, rates = series.days[where], series.rates[where]
     if len(rates) == 0:
         return None
-    mean = hac_mean(rates, persistent_lags(rates))
     length = int((days[-1] - days[0]) / np.timedelta64(1, "D")) + 1
     flags = payments.get((series.venue, series.symbol)) if series.method == FUNDING else None
     return {
         "base": series.base,
-        "estimate": mean.estimate,
-        "se": mean.se,
-        "ci_low": mean.ci_low,
-        "ci_high": mean.ci_high,
-        "n": mean.n,
-        "window_start": utc(days[0]),
-        "window_end": utc(days[-1]),
-        "hac_lags": mean.hac_lags,
+        **mean_row(days, rates),
         "share_negative": float((rates < 0).mean()),
         "share_default": np.nan if flags is None else flags.share(period),
         "skew": _skew(rates),

@@ -22,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from perp_pipeline.contracts.positions import QUANTO_JUDGED
 from perp_pipeline.research.daily import main_symbols
 from perp_pipeline.research.other_lags import lag_key, other_lags
 from perp_pipeline.research.periods import standard_periods
@@ -53,19 +54,6 @@ C19_WINDOW = "2017-06..2019-03"
 
 HEADLINE = "8h"
 """The frequency that claims are judged on: windows that funding is paid for, on spot prices."""
-JUDGED = (
-    "asset_return",
-    "perp_return",
-    "difference",
-    "covariance",
-    "funding",
-    "net_funding",
-    "vol_base",
-    "vol_margin",
-    "corr",
-)
-"""What claims judge: told with other bandwidths as well, at :data:`HEADLINE`."""
-
 MIN_ROWS = 90
 _LAG_DAYS = 30
 _SHARED_MONTHS = 12
@@ -161,7 +149,7 @@ def out_quanto(
                     funding.get(name, funding[frequency]),
                     frequency,
                     (*extra, *shared),
-                    JUDGED if name == HEADLINE else (),
+                    QUANTO_JUDGED if name == HEADLINE else (),
                 )
             ]
     rows += _margin_spreads(core_funding_payments, core_funding_8h, core_funding_daily, extra)

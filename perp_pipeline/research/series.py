@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from perp_pipeline.research.periods import parse_period, standard_periods
+from perp_pipeline.research.statistics import Array, hac_mean, persistent_lags
 
 FUNDING: Final = "funding"
 CME: Final = "cme"
@@ -97,3 +98,18 @@ def utc(day: np.datetime64) -> pd.Timestamp:
     """A naive UTC day as an aware time stamp."""
     stamp: pd.Timestamp = pd.Timestamp(day).tz_localize("UTC").as_unit("us")
     return stamp
+
+
+def mean_row(days: npt.NDArray[np.datetime64], values: Array) -> dict[str, Any]:
+    """Columns of a result row that states the mean of daily values with its Newey-West error."""
+    mean = hac_mean(values, persistent_lags(values))
+    return {
+        "estimate": mean.estimate,
+        "se": mean.se,
+        "ci_low": mean.ci_low,
+        "ci_high": mean.ci_high,
+        "n": mean.n,
+        "window_start": utc(days[0]),
+        "window_end": utc(days[-1]),
+        "hac_lags": mean.hac_lags,
+    }

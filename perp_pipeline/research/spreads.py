@@ -11,8 +11,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from perp_pipeline.research.periods import standard_periods
-from perp_pipeline.research.series import CME, RateSeries, bounds, daily_rates, rate_series, utc
-from perp_pipeline.research.statistics import hac_correlation, hac_mean, persistent_lags
+from perp_pipeline.research.series import CME, RateSeries, bounds, daily_rates, mean_row, rate_series
+from perp_pipeline.research.statistics import hac_correlation
 
 CME_HEADLINE: Final = "calendar_x12"
 """CME method of the headline rows: the one the essays use. The others are beside it."""
@@ -65,7 +65,7 @@ def out_venue_spreads_monthly(
             for month in np.unique(days.astype("datetime64[M]")):
                 where = days.astype("datetime64[M]") == month
                 rows.append(
-                    _sides(a, b) | {"month": str(month)} | _mean(days[where], (rates_a - rates_b)[where])
+                    _sides(a, b) | {"month": str(month)} | mean_row(days[where], (rates_a - rates_b)[where])
                 )
     return pd.DataFrame(rows, columns=list(_MONTHLY))
 
@@ -107,7 +107,7 @@ def _pair(a: RateSeries, b: RateSeries, headline: bool, extra: Sequence[str]) ->
             **_sides(a, b),
             "period": period,
             "headline": headline,
-            **_mean(days[where], gap),
+            **mean_row(days[where], gap),
             "correlation": _correlation(first, second),
             "gap_p95": float(np.quantile(np.abs(gap), 0.95)),
             "gap_mean": float(np.abs(gap).mean()),
@@ -123,20 +123,6 @@ def _sides(a: RateSeries, b: RateSeries) -> dict[str, Any]:
         "symbol_b": b.symbol,
         "method_a": a.method,
         "method_b": b.method,
-    }
-
-
-def _mean(days: npt.NDArray[np.datetime64], gap: npt.NDArray[np.float64]) -> dict[str, Any]:
-    mean = hac_mean(gap, persistent_lags(gap))
-    return {
-        "estimate": mean.estimate,
-        "se": mean.se,
-        "ci_low": mean.ci_low,
-        "ci_high": mean.ci_high,
-        "n": mean.n,
-        "window_start": utc(days[0]),
-        "window_end": utc(days[-1]),
-        "hac_lags": mean.hac_lags,
     }
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,7 +12,17 @@ from perp_pipeline.contracts.claim_parts import OUT_CLAIM_PARTS
 from perp_pipeline.research.claims import build_claim_parts, build_claims, evaluate, find_claim, register
 from perp_pipeline.research.claims.evaluation import evaluate as finding_of
 from perp_pipeline.research.claims.lacks import no_rows
-from perp_pipeline.research.claims.model import POSITIVE, Answer, Claim, Part, Printed, Tables, Verdict, value
+from perp_pipeline.research.claims.model import (
+    POSITIVE,
+    Answer,
+    Claim,
+    Expected,
+    Part,
+    Printed,
+    Tables,
+    Verdict,
+    value,
+)
 from perp_pipeline.research.claims.quanto import COMPANION_WINDOW
 
 QUANTITIES = {
@@ -108,8 +120,9 @@ def _claim(window: str, *parts: Part, dated: bool) -> Claim:
     return Claim(1, "A", "A claim", "10 %", "share", window, compute, dated=dated)
 
 
-def _part(expected: object, **more: object) -> Part:
-    return Part("number", "share", 0.2, 0.01, 0.18, 0.22, 100, expected=expected, **more)  # type: ignore[arg-type]
+def _part(expected: Expected, *, period: str | None = None, published_for: str | None = None) -> Part:
+    part = Part("number", "share", 0.2, 0.01, 0.18, 0.22, 100, expected=expected, period=period)
+    return part if published_for is None else replace(part, published_for=published_for)
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 from research_frames import daily, failed_checks, grid_8h, payments, returns_8h
 
-from perp_pipeline.contracts.positions import OUT_QUANTO
-from perp_pipeline.research.quanto import JUDGED, out_quanto
+from perp_pipeline.contracts.positions import OUT_QUANTO, QUANTO_JUDGED
+from perp_pipeline.research.quanto import out_quanto
 from perp_pipeline.research.quanto_prices import clean_prices
 from perp_pipeline.research.statistics import hac_mean
 
@@ -229,7 +229,7 @@ def test_what_claims_judge_is_told_at_other_lags(
     told = table[table["quantity"].str.contains("_lags")]
     assert set(told["frequency"]) == {"8h"}
     whole = told[told["period"] == "all"].set_index("quantity")
-    assert set(whole.index) == {f"{name}_lags{lags}" for name in JUDGED for lags in (90, 180, 360)}
+    assert set(whole.index) == {f"{name}_lags{lags}" for name in QUANTO_JUDGED for lags in (90, 180, 360)}
     heads = table[(table["frequency"] == "8h") & (table["period"] == "all")].set_index("quantity")
     for name, row in whole.iterrows():
         head, _, lags = str(name).partition("_lags")

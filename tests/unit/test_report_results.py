@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
 import report_frames
 import report_results as frames
-from matplotlib.figure import Figure
+from report_panels import line_of, panel_of, texts_of
 
 from perp_pipeline import contracts
 from perp_pipeline.report import (
@@ -29,22 +28,6 @@ from perp_pipeline.report.figures import table_figure
 from perp_pipeline.report.html import Report, build_report
 from perp_pipeline.report.style import render
 from perp_pipeline.research.claims.register import register
-
-SUMMED = ("fees", "convexity, by flow", "convexity, by formula", "net")
-
-
-def _texts(figure: Figure) -> list[str]:
-    inside = [text.get_text() for axes in figure.axes for text in axes.texts]
-    return [text.get_text() for text in figure.texts] + inside
-
-
-def _panel(figure: Figure, heading: str) -> mpl.axes.Axes:
-    return next(axes for axes in figure.axes if axes.get_label() == heading)
-
-
-def _line(figure: Figure, heading: str, label: str) -> np.ndarray:
-    lines = {str(line.get_label()): line for line in _panel(figure, heading).lines}
-    return np.asarray(lines[label].get_ydata(), dtype=float)
 
 
 @pytest.fixture(scope="module")
@@ -70,16 +53,16 @@ def report() -> Report:
 
 def test_effects_are_drawn_by_horizon_with_the_wald_test_below() -> None:
     figure = regressions.horizons_figure(frames.regressions())
-    prior = _line(figure, "Binance BTC", "return of the days before")
+    prior = line_of(figure, "Binance BTC", "return of the days before")
     np.testing.assert_allclose(prior, [0.01, 0.03, 0.07, 0.3, 0.9])
-    np.testing.assert_allclose(_line(figure, "CME BTC", "same day's return"), 0.05)
-    ticks = [label.get_text() for label in _panel(figure, "Binance BTC").get_xticklabels()]
+    np.testing.assert_allclose(line_of(figure, "CME BTC", "same day's return"), 0.05)
+    ticks = [label.get_text() for label in panel_of(figure, "Binance BTC").get_xticklabels()]
     assert ticks[3] == "30 d\n0.012"
-    assert "n = 1,000, 42 lags" in _texts(figure)
+    assert "n = 1,000, 42 lags" in texts_of(figure)
 
 
 def test_the_null_stands_below_the_effect() -> None:
-    said = _texts(regressions.null_figure(frames.regressions()))
+    said = texts_of(regressions.null_figure(frames.regressions()))
     assert "0.30  [0.20, 0.40]" in said
     assert "0.02  [−0.28, 0.32]" in said
     assert any("as slow as fitted, p 0.310" in text for text in said)
@@ -96,26 +79,26 @@ def test_the_regression_table_is_on_the_essay_s_page_and_in_latex(report: Report
 
 def test_the_correlogram_has_sixty_one_lags_and_a_band() -> None:
     figure = lead_lag.correlogram_figure(frames.lead_lag())
-    line = _line(figure, "BitMEX XBTUSD", "correlation")
+    line = line_of(figure, "BitMEX XBTUSD", "correlation")
     np.testing.assert_allclose(line, [0.3] * 30 + [0.0] * 31)
-    assert len(_panel(figure, "BitMEX XBTUSD").collections) == 1
+    assert len(panel_of(figure, "BitMEX XBTUSD").collections) == 1
 
 
 def test_deciles_are_in_percent() -> None:
     figure = lead_lag.deciles_figure(frames.lead_lag())
-    np.testing.assert_allclose(_line(figure, "Binance ETHUSDT: rate a year", "mean"), np.arange(2, 22, 2))
-    np.testing.assert_allclose(_line(figure, "Binance ETHUSDT: next 3 days", "mean"), 0.1)
+    np.testing.assert_allclose(line_of(figure, "Binance ETHUSDT: rate a year", "mean"), np.arange(2, 22, 2))
+    np.testing.assert_allclose(line_of(figure, "Binance ETHUSDT: next 3 days", "mean"), 0.1)
 
 
 def test_an_empty_decile_is_a_gap() -> None:
     holed = frames.lead_lag().query("not (kind == 'decile' and lag == 4)")
-    rates = _line(lead_lag.deciles_figure(holed), "Binance BTCUSDT: rate a year", "mean")
+    rates = line_of(lead_lag.deciles_figure(holed), "Binance BTCUSDT: rate a year", "mean")
     assert np.isnan(rates[3])
     assert np.isfinite(np.delete(rates, 3)).all()
 
 
 def test_the_three_returns_are_named() -> None:
-    said = _texts(lead_lag.links_figure(frames.lead_lag()))
+    said = texts_of(lead_lag.links_figure(frames.lead_lag()))
     assert "Binance BTCUSDT: before" in said
     assert "0.31  [0.21, 0.41]" in said
     assert "−0.01  [−0.11, 0.09]" in said
@@ -123,7 +106,7 @@ def test_the_three_returns_are_named() -> None:
 
 def test_the_race_shows_each_predictor_of_each_venue() -> None:
     figure = prediction.race_figure(frames.race())
-    np.testing.assert_allclose(_line(figure, "BTC: next 7 days", "BitMEX"), [0.1, 0.44, -0.2])
+    np.testing.assert_allclose(line_of(figure, "BTC: next 7 days", "BitMEX"), [0.1, 0.44, -0.2])
 
 
 def test_the_race_with_premiums_takes_the_year_that_has_most_of_them() -> None:
@@ -131,27 +114,27 @@ def test_the_race_with_premiums_takes_the_year_that_has_most_of_them() -> None:
     year = whole.query("venue == 'binance'").assign(period="2024", estimate=0.2)
     without = year.query("predictor != 'premium_instant'").assign(venue="bitmex")
     figure = prediction.race_figure(pd.concat([whole, year, without]), premium=True)
-    assert "premium among it, Jan 2024 to Dec 2024" in _texts(figure)[0]
-    panel = _panel(figure, "Binance BTC: next payment")
+    assert "premium among it, Jan 2024 to Dec 2024" in texts_of(figure)[0]
+    panel = panel_of(figure, "Binance BTC: next payment")
     assert {"Binance"} == {str(line.get_label()) for line in panel.lines} & {"Binance", "BitMEX"}
-    np.testing.assert_allclose(_line(figure, "Binance BTC: next payment", "Binance"), 0.2)
+    np.testing.assert_allclose(line_of(figure, "Binance BTC: next payment", "Binance"), 0.2)
 
 
 def test_funding_by_past_return() -> None:
     figure = prediction.past_return_figure(frames.house_money())
-    rates = _line(figure, "Binance BTCUSDT: past return", "mean funding")
+    rates = line_of(figure, "Binance BTCUSDT: past return", "mean funding")
     np.testing.assert_allclose(rates, np.arange(3, 33, 3))
-    falls = _line(figure, "Binance BTCUSDT: drawdown", "mean funding")
+    falls = line_of(figure, "Binance BTCUSDT: drawdown", "mean funding")
     np.testing.assert_allclose(falls, [50, 40, 30, 20, 10])
 
 
 def test_quanto_years_and_parts() -> None:
     figure = quanto.years_figure(frames.quanto())
-    np.testing.assert_allclose(_line(figure, "ETHUSD: 8-hour spot prices", "funding"), [63, 63])
+    np.testing.assert_allclose(line_of(figure, "ETHUSD: 8-hour spot prices", "funding"), [63, 63])
     np.testing.assert_allclose(
-        _line(figure, "ETHUSD: 8-hour spot prices", "funding less covariance"), [10, 10]
+        line_of(figure, "ETHUSD: 8-hour spot prices", "funding less covariance"), [10, 10]
     )
-    said = _texts(quanto.parts_figure(frames.quanto()))
+    said = texts_of(quanto.parts_figure(frames.quanto()))
     assert "53.0  [43.0, 63.0]" in said
     assert "Aug 2018 to Jun 2022" in said
 
@@ -162,79 +145,9 @@ def test_quanto_price_sources_are_compared_over_the_same_days() -> None:
     rows.loc[late, "window_end"] -= pd.Timedelta(days=90)
     rows.loc[rows["period"] == "all", "n"] += 500
     rows.loc[rows["period"] == "2021", "n"] += 100
-    said = _texts(quanto.prices_figure(rows))
+    said = texts_of(quanto.prices_figure(rows))
     assert any("the same days for all: Jan 2021 to Dec 2021;" in text for text in said)
     assert {"8-hour spot prices", "8-hour trades of the venue"} <= set(said)
-
-
-def test_pool_profit_by_year_mark_and_day() -> None:
-    said = _texts(amm.years_figure(frames.pool_profit()))
-    assert "−0.5  [−0.7, −0.3]" in said
-    assert "WBTC-WETH 30 bp, ethereum 0xcbcd" in said
-    figure = amm.marks_figure(frames.pool_profit())
-    np.testing.assert_allclose(_line(figure, "WBTC-WETH 30 bp, ethereum 0xcbcd", "pool price"), 0.71)
-    assert np.isnan(_line(figure, "WBTC-WETH 30 bp, ethereum 0xcbcd", "exchange price")).sum() == 3
-
-
-def test_sums_over_days_have_bands() -> None:
-    label = "WBTC-WETH 30 bp, ethereum 0xcbcd"
-    figure = amm.cumulative_figure(frames.pool_sums())
-    np.testing.assert_allclose(_line(figure, label, "net"), -np.arange(1, 11, dtype=float))
-    bands = {str(band.get_label()): band for band in _panel(figure, label).collections}
-    assert set(bands) == {f"{name}, 95 %" for name in SUMMED}
-    heights = np.concatenate([path.vertices[:, 1] for path in bands["net, 95 %"].get_paths()])
-    assert (heights.min(), heights.max()) == (-12.0, -6.0)
-    assert "net\n−10.0  [−12.0, −8.0]" in _texts(figure)
-    said = next(one for one in amm.FIGURES if one.slug == "amm-cumulative").describe(frames.every())
-    assert "net −10,000,000 USD (−12,000,000 to −8,000,000)" in said
-    table = next(one for one in amm.TABLES if one.slug == "table-amm-cumulative").build(frames.every())
-    assert not isinstance(table, str)
-    row = dict(zip(table.columns, table.rows[0], strict=True))
-    assert (row["To"], row["Net"], row["Days"]) == ("2023-01-10", "−10.00 (1.00)", "10")
-    assert table.rows[0][-2] == "−12.00 to −8.00"
-
-
-def test_lines_and_bands_break_at_holes() -> None:
-    label = "WBTC-WETH 30 bp, ethereum 0xcbcd"
-    sums = frames.pool_sums()
-    after = sums.assign(day=sums["day"] + pd.Timedelta(days=100), run=2, n=sums["n"] + 10)
-    figure = amm.cumulative_figure(pd.concat([after, sums], ignore_index=True))
-    drawn = [line.get_ydata() for line in _panel(figure, label).lines if line.get_label() == "net"]
-    assert [len(line) for line in drawn] == [10, 10]
-    assert len(_panel(figure, label).collections) == 2 * len(SUMMED)
-    assert "2023-01-01 to 2023-04-20, n = 20 days" in _texts(figure)
-    assert "no data in this window" in _texts(amm.cumulative_figure(sums.head(0)))
-
-
-def test_pools_of_few_days_are_not_compared_across_marks() -> None:
-    profit = frames.pool_profit()
-    few = profit.assign(pool="0x8ad5" + "0" * 36, n=1, n_days=1)
-    figure = amm.marks_figure(pd.concat([profit, few], ignore_index=True))
-    assert [axes.get_label() for axes in figure.axes] == ["WBTC-WETH 30 bp, ethereum 0xcbcd"]
-    ticks = [tick.get_text() for tick in figure.axes[0].get_xticklabels()]
-    assert ticks[0] == "0\nn = 97"
-    said = _texts(amm.years_figure(few.assign(ci_low=np.nan, ci_high=np.nan)))
-    assert "−0.5" in said
-
-
-def test_convexity_by_both_routes_and_how_they_differ() -> None:
-    figure = amm.convexity_figure(frames.pool_profit())
-    said = _texts(figure)
-    assert {"30.4  [30.2, 30.6]", "31.2  [31.0, 31.4]", "−0.8  [−1.0, −0.6]", "−0.7  [−0.9, −0.5]"} <= set(
-        said
-    )
-    exhibit = next(one for one in amm.TABLES if one.slug == "table-amm-convexity")
-    table = exhibit.build({name: frames.every()[name] for name in exhibit.needs})
-    assert not isinstance(table, str)
-    row = dict(zip(table.columns, table.rows[0], strict=True))
-    assert row["Difference, bp"] == "−0.8 (0.1)"
-    assert row["Flow against formula"] == "flow costs less"
-    assert row["Largest days, m$"].startswith("2023-01-01 0.50")
-
-
-def test_pool_prices_within_the_fee() -> None:
-    said = _texts(amm.gap_figure(frames.price_gaps()))
-    assert {"75.0  [73.0, 77.0]", "80.0  [78.0, 82.0]"} <= set(said)
 
 
 def test_a_rival_without_error_is_left_out_of_the_scale() -> None:
@@ -244,10 +157,10 @@ def test_a_rival_without_error_is_left_out_of_the_scale() -> None:
     figure = inside_windows.hours_figure(rows)
     assert all(abs(end) < 100 for axes in figure.axes for end in axes.get_ylim())
     assert any(
-        "Not drawn where the premium makes no error." in text.replace("\n", " ") for text in _texts(figure)
+        "Not drawn where the premium makes no error." in text.replace("\n", " ") for text in texts_of(figure)
     )
     drawn = inside_windows.hours_figure(frames.race_inside_windows())
-    assert not any("Not drawn" in text for text in _texts(drawn))
+    assert not any("Not drawn" in text for text in texts_of(drawn))
 
 
 @pytest.mark.parametrize("exhibit", FIGURES, ids=lambda exhibit: exhibit.slug)
@@ -296,44 +209,44 @@ def test_tables_of_price_gaps_and_of_monthly_differences() -> None:
 
 
 def test_premium_precision_timing_and_audit() -> None:
-    assert "5.01  [4.51, 5.51]" in _texts(precision.precision_figure(frames.precision()))
+    assert "5.01  [4.51, 5.51]" in texts_of(precision.precision_figure(frames.precision()))
     figure = precision.timing_figure(frames.precision())
-    np.testing.assert_allclose(_line(figure, "Binance BTC", "premium so far in the window"), [0.55, 0.79])
-    np.testing.assert_allclose(_line(figure, "Binance BTC", "last premium alone"), [-0.03, -0.6])
+    np.testing.assert_allclose(line_of(figure, "Binance BTC", "premium so far in the window"), [0.55, 0.79])
+    np.testing.assert_allclose(line_of(figure, "Binance BTC", "last premium alone"), [-0.03, -0.6])
     figure = precision.audit_figure(frames.audit())
-    np.testing.assert_allclose(_line(figure, "Binance ETHUSDT", "mean"), [2.4, 2.4])
+    np.testing.assert_allclose(line_of(figure, "Binance ETHUSDT", "mean"), [2.4, 2.4])
 
 
 def test_spreads_of_price_over_spot_by_venue() -> None:
     rows = frames.sides()
     rows = rows[(rows["period"] == "all") & (rows["base"] == "BTC")].drop_duplicates("venue")
     rows = rows.assign(quantity="price_gap_sd", estimate=0.0007, ci_low=0.0006, ci_high=0.0008)
-    said = _texts(fair.tracking_figure(rows))
+    said = texts_of(fair.tracking_figure(rows))
     assert "BTC: price over spot at one moment" in said
     assert "7.0  [6.0, 8.0]" in said
 
 
 def test_eras_of_a_map_are_told_apart_and_exact_audits_are_named() -> None:
-    said = _texts(precision.precision_figure(frames.precision()))
+    said = texts_of(precision.precision_figure(frames.precision()))
     assert "clamp, from 2023-06" in said and "3.00  [2.70, 3.30]" in said
     exact = frames.audit().assign(venue="hyperliquid", symbol="BTC", estimate=1e-5, ci_low=0.0, ci_high=2e-5)
     figure = precision.audit_figure(pd.concat([frames.audit(), exact]))
     assert len(figure.axes) == 2
-    assert any("Not drawn" in text and "Hyperliquid BTC" in text for text in _texts(figure))
+    assert any("Not drawn" in text and "Hyperliquid BTC" in text for text in texts_of(figure))
 
 
 def test_the_race_by_hours_left_and_the_weights_of_hours() -> None:
     figure = inside_windows.hours_figure(frames.race_inside_windows())
     np.testing.assert_allclose(
-        _line(figure, "Binance BTC, fitted", "premium so far in the window"), [0.3, -0.7]
+        line_of(figure, "Binance BTC, fitted", "premium so far in the window"), [0.3, -0.7]
     )
     np.testing.assert_allclose(
-        _line(figure, "Binance BTC, as they are", "premium of the moment"), [0.35, 0.4]
+        line_of(figure, "Binance BTC, as they are", "premium of the moment"), [0.35, 0.4]
     )
     figure = inside_windows.weights_figure(frames.precision())
-    np.testing.assert_allclose(_line(figure, "Binance BTC", "by regression"), [5.5, 6.6])
-    np.testing.assert_allclose(_line(figure, "Binance BTC", "by the rule"), [100 / 64, 300 / 64])
-    assert any(text.startswith("slope 0.98 [0.88, 1.08], n = ") for text in _texts(figure))
+    np.testing.assert_allclose(line_of(figure, "Binance BTC", "by regression"), [5.5, 6.6])
+    np.testing.assert_allclose(line_of(figure, "Binance BTC", "by the rule"), [100 / 64, 300 / 64])
+    assert any(text.startswith("slope 0.98 [0.88, 1.08], n = ") for text in texts_of(figure))
     (table,) = inside_windows.TABLES
     view = table.build({"out_predictor_race": frames.race_inside_windows()})
     assert view.rows[-1][:3] == ("Binance BTCUSDT", "fitted", "7")
@@ -341,10 +254,10 @@ def test_the_race_by_hours_left_and_the_weights_of_hours() -> None:
 
 
 def test_fair_rates_mechanisms_and_sides() -> None:
-    assert "19.0  [9.5, 28.5]" in _texts(fair.fair_figure(frames.fair()))
-    assert "10.2  [5.1, 15.3]" in _texts(fair.mechanisms_figure(frames.fair()))
-    assert "21.8  [10.9, 32.7]" in _texts(fair.terminal_figure(frames.fair()))
-    said = _texts(fair.sides_figure(frames.sides()))
+    assert "19.0  [9.5, 28.5]" in texts_of(fair.fair_figure(frames.fair()))
+    assert "10.2  [5.1, 15.3]" in texts_of(fair.mechanisms_figure(frames.fair()))
+    assert "21.8  [10.9, 32.7]" in texts_of(fair.terminal_figure(frames.fair()))
+    said = texts_of(fair.sides_figure(frames.sides()))
     assert "35.8  [25.8, 45.8]" in said
     assert "GMX Arbitrum: longs' share" in said
 
@@ -360,7 +273,7 @@ def test_every_figure_says_its_source_and_n_and_is_the_same_each_time() -> None:
     for exhibit in FIGURES:
         assert ready(exhibit.needs, held), exhibit.slug
         figure = exhibit.draw(held, "here")
-        said = " ".join(_texts(figure))
+        said = " ".join(texts_of(figure))
         assert "Source: here" in said, exhibit.slug
         assert "n:" in said or "n =" in said, exhibit.slug
         assert exhibit.describe(held), exhibit.slug
@@ -411,4 +324,4 @@ def test_the_index_shows_the_headline_figures_alone(report: Report) -> None:
 def test_results_have_a_plot_of_their_own() -> None:
     figure = table_figure(contracts.get("out_quanto"), frames.quanto(), simulated=True)
     assert figure is not None
-    assert any("out_quanto, SIMULATED MARKET" in text for text in _texts(figure))
+    assert any("out_quanto, SIMULATED MARKET" in text for text in texts_of(figure))

@@ -289,4 +289,6 @@ def test_what_is_kept_does_not_depend_on_company_whatever_the_form(
 
 def test_a_node_that_takes_no_lists(tmp_path: Path, alone: tuple[pd.DataFrame, dict[str, str]]) -> None:
     node = _node(batch=lambda calls: httpx.Response(400, text="cannot unmarshal array"))
-    _same(_read(tmp_path, node), alone)
+    found = _read(tmp_path, node)
+    assert node.bodies == [1] * 2 * DAYS  # block times, asked for before, had shown it
+    _same(found, alone)
