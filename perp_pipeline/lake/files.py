@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import uuid
+from contextlib import suppress
 from pathlib import Path
 
 from upath import UPath
@@ -32,10 +33,11 @@ def put(root: UPath, path: UPath, content: bytes) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = scratch / f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex}"
     try:
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
+        try:
+            _write(temporary, content)
+        except FileNotFoundError:  # another process has just swept the empty folder
+            scratch.mkdir(exist_ok=True)
+            _write(temporary, content)
         temporary.replace(target)
     finally:
         temporary.unlink(missing_ok=True)
@@ -46,6 +48,13 @@ def put(root: UPath, path: UPath, content: bytes) -> None:
         os.close(directory)
 
 
+def _write(path: Path, content: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
 def sweep_scratch(root: UPath) -> None:
     """Remove scratch files whose process on this machine is gone and an empty folder."""
     if not is_local(root):
@@ -53,11 +62,11 @@ def sweep_scratch(root: UPath) -> None:
     scratch = Path(str(root)) / SCRATCH
     if not scratch.is_dir():
         return
-    for file in scratch.iterdir():
+    for file in list(scratch.iterdir()):
         host, _, rest = file.name.rpartition("-")[0].rpartition("-")
         if host == socket.gethostname() and rest.isdigit() and not _alive(int(rest)):
             file.unlink(missing_ok=True)
-    if not any(scratch.iterdir()):
+    with suppress(OSError):  # a file that another process writes just now, or it has removed the folder
         scratch.rmdir()
 
 

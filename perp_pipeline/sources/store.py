@@ -10,6 +10,7 @@ import time
 import uuid
 import zlib
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -293,10 +294,10 @@ class BodyStore:
             return
         self._swept = True
         folder = self._root / ".tmp"
-        if folder.exists():
-            for path in folder.iterdir():
+        for path in list(folder.iterdir()) if folder.exists() else ():
+            with suppress(FileNotFoundError):  # another thread or process has just put it in its place
                 if time.time() - path.stat().st_mtime > _STALE_SECONDS:
-                    path.unlink(missing_ok=True)
+                    path.unlink()
 
 
 def _new_entry(

@@ -252,6 +252,15 @@ def test_half_written_files_of_a_killed_run_are_swept_after_an_hour(tmp_path: Pa
     assert young.exists()
 
 
+def test_a_half_written_file_that_is_gone_before_it_is_looked_at_stops_nobody(tmp_path: Path) -> None:
+    (tmp_path / ".tmp").mkdir()
+    (tmp_path / ".tmp" / "gone").symlink_to(tmp_path / "put in its place")
+    store = BodyStore(tmp_path)
+    store.put(REQUEST, b"x", status=200, fetched_at=NOW)
+    found = store.get(REQUEST)
+    assert found is not None and found[1] == b"x"
+
+
 def test_threads_that_store_and_read_the_same_request_never_see_a_torn_body(tmp_path: Path) -> None:
     store = BodyStore(tmp_path)
     bodies = [bytes([65 + n]) * 5000 for n in range(4)]

@@ -1,6 +1,7 @@
 import os
 import subprocess
 import sys
+import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -190,3 +191,15 @@ def test_scratch_of_a_dead_process_is_swept_and_of_a_live_one_is_not(tmp_path: P
     alive.unlink()
     lake_files.sweep_scratch(UPath(tmp_path))
     assert not scratch.exists()
+
+
+def test_a_folder_that_another_process_sweeps_before_it_is_written_to_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def swept() -> uuid.UUID:
+        lake_files.sweep_scratch(UPath(tmp_path))
+        return uuid.UUID(int=1)
+
+    monkeypatch.setattr(lake_files.uuid, "uuid4", swept)
+    lake_files.put(UPath(tmp_path), UPath(tmp_path) / "table" / "part", b"whole")
+    assert (tmp_path / "table" / "part").read_bytes() == b"whole"
