@@ -9,6 +9,8 @@ window's average alone, quantities that need bars are missing. What a premium is
 - the premium that the published rate implies (``error_*``): off the flat zone the map can be inverted, and
   the venue averaged samples every few seconds, so this is the error of coarse sampling itself.
 
+What published rates show of the map without a premium is in every venue's rows (``rate_atoms``).
+
 With ``_lags360`` behind it: what claims judge, with another bandwidth in windows.
 
 Quantities that need the venue's map are estimated inside each of its eras (``ERAS``): where several maps were
@@ -50,6 +52,7 @@ from perp_pipeline.research.premium_windows import (
     share_over,
     transformed,
 )
+from perp_pipeline.research.rate_atoms import atom_rows
 from perp_pipeline.research.series import utc
 from perp_pipeline.research.shares import above_zero, hac_explained
 from perp_pipeline.research.statistics import Array, Estimate, hac_influence, hac_ratio, ols_hac
@@ -94,7 +97,8 @@ def out_premium_precision(
 ) -> pd.DataFrame:
     """Precision of premiums and the fitted map, by venue, base and period; see the contract.
 
-    A venue and base are represented by the contract with most windows.
+    A venue and base are represented by the contract with most windows; what is read off rates alone, by the
+    one with most payments.
 
     Args:
         raw_trades: single trades of venues that a file was declared of.
@@ -122,6 +126,7 @@ def out_premium_precision(
                     "window_end": utc(used.ends[-1]),
                 }
                 rows.append(about | vars(found))
+    rows += atom_rows(core_funding_payments, extra)
     if raw_trades is not None:
         rows += trade_rows(raw_trades, extra)
     return pd.DataFrame(rows, columns=COLUMNS)

@@ -68,12 +68,15 @@ _SIDES: Final = {
 _WINDOW_ERROR = "standard error of a window's average premium"
 _PRECISION: Final = {
     "autocorrelation": "correlation of neighbouring samples",
+    "cap_at_least": "largest rate, which no cap is below",
+    "cap_in_rates": "cap, as the largest rate that several payments share",
     "error_1h": "error from hourly bars",
     "error_2h": "error from bars of two hours",
     "error_4h": "error from bars of four hours",
     "error_8h": "error from one bar of eight hours",
     "error_1min_extrapolated": "error from bars of a minute, extrapolated",
     "error_exponent": "power of the bars' length that the error grows with",
+    "interest_in_rates": "default rate, as the rate that most payments share",
     "half_life_outside_hours": "half-life outside the zone, in hours",
     "mean_absolute_error": "mean absolute error",
     "max_absolute_error": "largest absolute error",

@@ -19,6 +19,7 @@ from perp_pipeline.research.funding_audit import out_funding_audit, quantile, sa
 from perp_pipeline.research.premium_map import fit_map
 from perp_pipeline.research.premium_precision import out_premium_precision
 from perp_pipeline.research.premium_windows import Windows, every, premium_windows
+from perp_pipeline.research.rate_atoms import FROM_RATES
 from perp_pipeline.research.shares import hac_share
 from perp_pipeline.theory.funding_map import BINANCE, FundingMap
 
@@ -245,11 +246,11 @@ def test_quantile_error_against_the_textbook_value() -> None:
     assert np.mean(errors) == pytest.approx(1.2533 / 30.0, rel=0.15)
 
 
-def test_no_premium_no_rows() -> None:
+def test_no_premium_no_rows_but_those_of_rates_alone() -> None:
     tables = lake(BINANCE, windows=100)
     for name in ("core_premium", "raw_binance_premium"):
         tables[name] = to_frame(contracts.get(name).schema.empty_table())
-    assert out_premium_precision(**tables).empty
+    assert set(out_premium_precision(**tables)["quantity"]) <= set(FROM_RATES)
     assert out_funding_audit(**tables).empty
 
 

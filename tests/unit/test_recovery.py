@@ -1,9 +1,11 @@
-"""Result tables hold what the simulated market planted: 95 % intervals in 100 markets, by the real builders.
+"""Result tables hold what the simulated market planted: 95 % intervals in 300 markets, by the real builders.
 
-Each market is three years long. Truth is a closed form or a probability of the planted law (market_truth.py,
-simulation/truth.py); where there is none (drawdowns), it is the mean over the markets, whose own error is a
-tenth of one market's. Intervals are to hold the truth in at least 90 of 100 markets.
-``python tests/unit/test_recovery.py [MARKETS]`` prints the whole table.
+Each market is three years long; none was seen when the definitions were chosen. Truth is a closed form or a
+probability of the planted law (market_truth.py, simulation/truth.py); where there is none (drawdowns), it is
+the mean over the markets, whose own error is a seventeenth of one market's. Intervals are to hold the truth
+in at least 90 % of 300 markets: of 100, an interval right 95 times in 100 is right fewer than 90 times
+with a chance of 1.1 %: three of these many quantities would be.
+``python tests/unit/test_recovery.py [MARKETS [FIRST SEED]]`` prints the whole table.
 """
 
 from __future__ import annotations
@@ -34,8 +36,12 @@ from perp_pipeline.research.sides import out_sides
 from perp_pipeline.research.spreads import out_venue_spreads
 from perp_pipeline.simulation.parameters import Planted, PremiumProcess
 
-MARKETS = 100
-LEAST = 90
+MARKETS = 300
+FIRST_SEED = 1000
+"""Bandwidths and bounds were chosen on the markets 0 to 299 (docs/adr/0004)."""
+
+LEAST = 0.9
+NULL_MARKETS = 100
 PLANTED = Planted()
 LAWS = {
     symbol: Law(PLANTED.perp(venue, symbol), PLANTED)
@@ -66,7 +72,7 @@ def _of(frame: pd.DataFrame, table: str) -> pd.DataFrame:
 
 @cache
 def results() -> dict[str, pd.DataFrame]:
-    """Rows of the whole period of every table, 100 markets below each other."""
+    """Rows of the whole period of every table, all markets below each other."""
     found: dict[str, list[pd.DataFrame]] = {}
     modules = (daily, series, spreads, quanto_module, premium_precision)
     with mock.patch.multiple(modules[0], standard_periods=_whole):
@@ -75,7 +81,7 @@ def results() -> dict[str, pd.DataFrame]:
         for patch in patches:
             patch.start()
         try:
-            for seed in range(MARKETS):
+            for seed in range(FIRST_SEED, FIRST_SEED + MARKETS):
                 for name, frame in _tables(seed):
                     found.setdefault(name, []).append(frame[frame["period"] == "all"])
         finally:
@@ -276,6 +282,8 @@ def _sides_and_premium() -> Iterator[Row]:
         "share_inside_zone": law.share_default(),
         "premium_mean": law.premium.mean,
         "premium_sd": hourly_premium_sd(law),
+        "interest_in_rates": rule.interest,
+        "cap_in_rates": rule.cap,
     }
     for quantity, value in known.items():
         # Rates are printed to eight decimals: a map that they show is known to half of the last.
@@ -283,8 +291,6 @@ def _sides_and_premium() -> Iterator[Row]:
 
 
 ROWS = [*_averages(), *_regressions(), *_lead_lag(), *_quanto(), *_house_money(), *_sides_and_premium()]
-BY_CHANCE = {"regressions ETHUSD h7_accrual_std prior": 89}
-"""The row that falls short over these 100 markets; it holds in 281 of the first 300."""
 
 
 @pytest.mark.slow
@@ -292,7 +298,7 @@ BY_CHANCE = {"regressions ETHUSD h7_accrual_std prior": 89}
 def test_intervals_hold_what_was_planted(row: Row) -> None:
     held, markets = row.coverage()
     assert markets > 0
-    assert held >= BY_CHANCE.get(row.name, LEAST) / 100 * markets, f"{held} of {markets}"
+    assert held >= LEAST * markets, f"{held} of {markets}"
 
 
 @pytest.mark.slow
@@ -300,7 +306,7 @@ def test_the_null_of_persistence_rejects_as_often_as_it_says() -> None:
     """Funding without a link to returns: at most 10 of 100 markets have p below 5 % under the fitted null."""
     unlinked = Planted(premium=PremiumProcess(same_day=0.0, prior_month=0.0))
     rejected = dict.fromkeys(("same_day", "prior", "prior_minus_same"), 0)
-    for seed in range(MARKETS):
+    for seed in range(NULL_MARKETS):
         market = frames.simulate(seed, unlinked)
         funding = accrual_funding(frames.grids(frames.payments(market, ["BTCUSDT"]))[0], "binance", "BTCUSDT")
         prices = midnight_prices(frames.returns_8h(frames.spot_1h(market)), "BTC")
@@ -308,11 +314,12 @@ def test_the_null_of_persistence_rejects_as_often_as_it_says() -> None:
         null = rows[rows["spec"] == "h30_accrual_std_null-fitted"].set_index("term")["p"]
         for term in rejected:
             rejected[term] += bool(null[term] < 0.05)
-    assert max(rejected.values()) <= 10, rejected
+    assert max(rejected.values()) <= 0.1 * NULL_MARKETS, rejected
 
 
 if __name__ == "__main__":
     MARKETS = int(sys.argv[1]) if len(sys.argv) > 1 else MARKETS
+    FIRST_SEED = int(sys.argv[2]) if len(sys.argv) > 2 else FIRST_SEED
     for one in ROWS:
         inside, of = one.coverage()
         rows = one.found()

@@ -23,8 +23,8 @@ SOURCES: Final[tuple[tuple[str, Mapping[str, str], str], ...]] = (
     ),
     (
         "out_premium_precision",
-        {"quantity": "cap"},
-        "a fitted cap (too few of the rates that have a premium reached one)",
+        {"quantity": "cap_in_rates"},
+        "a largest rate that three payments or more share (it would be a cap)",
     ),
     (
         "out_fair_funding",

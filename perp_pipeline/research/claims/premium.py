@@ -107,7 +107,9 @@ def flat_zone_and_caps(tables: Tables, period: str) -> Answer:
     BTCUSDT payments: the largest rate, of either sign, against the venue's published cap. Where it is
     smaller no rate has met a cap, which then cannot be judged. Variants: ETH, and BTC on Hyperliquid since
     its clamp is the same, and least squares of the rate on the premium, which takes the premium's measurement
-    error for none and is therefore off. Shown: the share of windows inside the zone.
+    error for none and is therefore off. Shown: the share of windows inside the zone, and, as BitMEX publishes
+    no premiums, what its rates show by themselves: the value that most payments of BTC share and the largest
+    one that three or more share.
     """
 
     def fitted(
@@ -135,7 +137,13 @@ def flat_zone_and_caps(tables: Tables, period: str) -> Answer:
         lambda: judged("interest", "fraction per 8 h", value(BINANCE.interest)),
         lambda: judged("slope", "1", value(1.0)),
         lambda: _largest_rate(tables, period),
-        shown=(lambda: fitted("share of windows inside the flat zone", "share_inside_zone", "share"),),
+        shown=(
+            lambda: fitted("share of windows inside the flat zone", "share_inside_zone", "share"),
+            lambda: fitted(
+                "default in BitMEX's rates", "interest_in_rates", "fraction per 8 h", None, "bitmex"
+            ),
+            lambda: fitted("cap in BitMEX's rates", "cap_in_rates", "fraction per 8 h", None, "bitmex"),
+        ),
     )
 
 

@@ -25,6 +25,7 @@ from perp_pipeline.research.claims.model import (
 )
 from perp_pipeline.research.other_lags import other_lags
 from perp_pipeline.research.periods import parse_period, slice_period
+from perp_pipeline.research.rate_atoms import FROM_RATES
 from perp_pipeline.research.series import RateSeries, bounds, daily_rates, rate_series, utc
 from perp_pipeline.research.shares import hac_share
 from perp_pipeline.research.statistics import Estimate, hac_mean, persistent_lags
@@ -54,7 +55,8 @@ def rows(tables: Tables, table: str, **where: Any) -> pd.DataFrame:
         keep &= frame[column].isin(wanted if isinstance(wanted, list) else [wanted]).to_numpy(dtype=bool)
     if not keep.any():
         about = {column: where[column] for column in ("venue", "period") if column in where}
-        covered = bool(np.logical_and.reduce([frame[name] == wanted for name, wanted in about.items()]).any())
+        rest = frame[~frame["quantity"].isin(FROM_RATES)] if "quantity" in frame.columns else frame
+        covered = bool(np.logical_and.reduce([rest[name] == wanted for name, wanted in about.items()]).any())
         raise MissingData(no_rows(table, where, covered=covered))
     return frame[keep]
 
