@@ -47,6 +47,7 @@ class Panel:
         lines: each with as many estimates as there are ticks.
         note: right of the heading, such as n.
         below: lines of their own below the heading.
+        from_zero: the y axis reaches to zero.
     """
 
     heading: str
@@ -54,6 +55,7 @@ class Panel:
     lines: Sequence[Line]
     note: str = ""
     below: str = ""
+    from_zero: bool = True
 
 
 def grid_figure(
@@ -139,7 +141,7 @@ def _write_keys(figure: Figure, keys: dict[str, str]) -> None:
 
 
 def _reach(panels: Sequence[Panel], room: float = 0.07) -> tuple[float, float]:
-    values = [0.0]
+    values = [0.0] if not panels or any(panel.from_zero for panel in panels) else []
     for panel in panels:
         for line in panel.lines:
             values += [

@@ -14,30 +14,36 @@ from perp_pipeline.report.style import colour
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-CLAIMS = (1, 2, 6, 7, 9, 10, 12, 14, 15, 16)
-"""Claims whose first judged numbers are means, correlations or slopes over days."""
+HEADLINES = (1, 2, 6, 7, 9, 10, 12, 14, 15, 16)
+"""Claims whose first judged numbers, means, correlations or slopes over days, are drawn in any case."""
 
-_PERCENT = ("fraction a year", "fraction", "share")
+CLAIMS = (*HEADLINES, 17, 18, 19, 20, 24, 28, 30, 32, 33, 36, 37, 38, 39, 51, 52, 53)
+"""Claims of which a number is judged with a Newey-West error."""
+
+_PERCENT = ("fraction", "share")
+"""How units begin that are shown in per cent."""
+
 _TONES = {"holds": "green", "weak": "ochre", "fails": "vermillion"}
 _NOTHING = float("nan")
+_SHARP = 0.1
 
 
 def _chosen(parts: pd.DataFrame) -> list[list[dict[Any, Any]]]:
     """Numbers with variants by lags, each as its rows, itself first.
 
-    The first judged number of each claim, and the others whose verdict hangs on the lags.
+    The first judged number of each claim of HEADLINES, and all whose verdict hangs on the lags.
     """
-    rows = parts[parts["claim_id"].isin(CLAIMS)]
-    by_lags = (rows["variant"] == 0) | rows["by"].str.fullmatch(r"\d+ lags")
+    by_lags = (parts["variant"] == 0) | parts["by"].str.fullmatch(r"\d+ lags")
     found: list[list[dict[Any, Any]]] = []
-    for _, own in rows[by_lags & rows["verdict"].notna()].groupby("claim_id", sort=True):
+    for claim, own in parts[by_lags & parts["verdict"].notna()].groupby("claim_id", sort=True):
         numbers = [
             group.sort_values("variant").to_dict("records")
             for _, group in own.groupby("part", sort=True)
             if len(group) > 1
         ]
-        hang = [rows for rows in numbers[1:] if len({row["verdict"] for row in rows}) > 1]
-        found += [*numbers[:1], *hang]
+        always = numbers[:1] if claim in HEADLINES else []
+        rest = numbers[len(always) :]
+        found += [*always, *(rows for rows in rest if len({row["verdict"] for row in rows}) > 1)]
     return found
 
 
@@ -49,7 +55,7 @@ def lags_figure(parts: pd.DataFrame, *, source: str = "out_claim_parts") -> Figu
     """
     panels = []
     for rows in _chosen(parts):
-        factor = 100.0 if rows[0]["unit"] in _PERCENT else 1.0
+        factor = 100.0 if str(rows[0]["unit"]).startswith(_PERCENT) else 1.0
         ticks = ["as judged", *(row["by"] for row in rows[1:])]
         lines = []
         for verdict, tone in _TONES.items():
@@ -64,12 +70,12 @@ def lags_figure(parts: pd.DataFrame, *, source: str = "out_claim_parts") -> Figu
         heading = f"Claim {rows[0]['claim_id']}"
         label = _short(rows[0]["label"]) + (", %" if factor > 1 else "")
         below = f"{label}\npublished: {rows[0]['published']}; n = {rows[0]['n']:,}"
-        panels.append(Panel(heading, ticks, lines, below=below))
+        panels.append(Panel(heading, ticks, lines, below=below, from_zero=not _sharp(rows)))
     return grid_figure(
         panels,
         title="Do verdicts hang on the number of lags?",
         subtitle="95 % intervals as judged and with other Newey-West lags. Colour: the verdict of each.",
-        footer=f"Source: {source}. n: days, or rates.",
+        footer=f"Source: {source}. n: days, payments or windows.",
         unit="",
         digits=0,
         tall=204,
@@ -77,8 +83,15 @@ def lags_figure(parts: pd.DataFrame, *, source: str = "out_claim_parts") -> Figu
     )
 
 
+def _sharp(rows: list[dict[Any, Any]]) -> bool:
+    """Intervals would be too small to see on an axis that reaches to zero."""
+    widest = max(row["ci_high"] - row["ci_low"] for row in rows)
+    return bool(widest < _SHARP * abs(rows[0]["estimate"]))
+
+
 def _short(label: str) -> str:
-    return label if len(label) <= 56 else label[:55].rstrip() + "…"
+    """A label of up to 56 characters: its two ends, where it is longer; they tell neighbours apart."""
+    return label if len(label) <= 56 else f"{label[:27].rstrip()} … {label[-27:].lstrip()}"
 
 
 def _say(tables: Tables) -> str:

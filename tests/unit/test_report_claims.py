@@ -33,6 +33,19 @@ def test_intervals_by_lags_are_coloured_by_their_verdict() -> None:
     assert "perps above 50 %, %\npublished: above 10 %; n = 1,000" in _texts(figure)
 
 
+def test_a_number_that_hangs_on_its_lags_is_drawn_whatever_its_claim() -> None:
+    parts = frames.claim_parts()
+    own = parts[parts["claim_id"] == 10]
+    sharp = own.assign(claim_id=24, estimate=100.0, ci_low=99.0, ci_high=101.0)
+    firm = own.assign(claim_id=37, verdict="holds")
+    figure = lags.lags_figure(pd.concat([parts, sharp, firm], ignore_index=True))
+    headings = [axes.get_label() for axes in figure.axes]
+    assert "Claim 24" in headings and "Claim 37" not in headings
+    axes = figure.axes[headings.index("Claim 24")]
+    assert axes.get_ylim()[0] > 90.0, "an axis down to zero would hide the interval"
+    assert figure.axes[headings.index("Claim 10")].get_ylim()[0] < 0.0
+
+
 def test_headings_do_not_touch_the_ticks_above_them() -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
@@ -79,7 +92,7 @@ def test_a_claim_s_numbers_are_told_with_those_by_other_routes() -> None:
 
 
 def test_figures_are_found_by_claim() -> None:
-    assert [figure.slug for figure in figures_of(17)] == ["daily-volatility"]
+    assert [figure.slug for figure in figures_of(17)] == ["daily-volatility", "intervals-by-lags"]
     assert "premium-map" in [figure.slug for figure in figures_of(21)]
 
 

@@ -79,7 +79,7 @@ def row_part(
 ) -> Part:
     """A part from the one row of a result table that ``where`` singles out.
 
-    A judged part has its variants by lags, as far as the table tells them.
+    A judged part has its variants by other lags than its own, as far as the table tells them.
 
     Raises:
         MissingData: no such row, or several.
@@ -92,7 +92,9 @@ def row_part(
     if expected is None:
         return part
     others = at_other_lags(tables[table], table, where)
-    variants = tuple(_part_of(row, f"{lags} lags", unit, steps) for lags, row in others.items())
+    variants = tuple(
+        _part_of(row, f"{lags} lags", unit, steps) for lags, row in others.items() if lags != part.hac_lags
+    )
     return replace(part, variants=variants)
 
 
@@ -141,12 +143,12 @@ def estimate_part(
 
 
 def lag_variants(part: Part, again: Again, days: Days) -> tuple[Part, ...]:
-    """The part at each other number of lags that its sample is three times as long as."""
+    """The part at each number of lags, other than its own, that its sample is three times as long as."""
     asked = MONTHS if part.lag_unit == MONTH else other_lags(part.n)
     return tuple(
         _estimate_part(f"{lags} lags", part.unit, again(lags), days, part.lag_unit)
         for lags in asked
-        if lags <= part.n // 3
+        if lags <= part.n // 3 and lags != part.hac_lags
     )
 
 
