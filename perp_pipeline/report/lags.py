@@ -90,8 +90,10 @@ def _sharp(rows: list[dict[Any, Any]]) -> bool:
 
 
 def _short(label: str) -> str:
-    """A label of up to 56 characters: its two ends, where it is longer; they tell neighbours apart."""
-    return label if len(label) <= 56 else f"{label[:27].rstrip()} … {label[-27:].lstrip()}"
+    """A label of up to 56 characters: the words at its ends, where it is longer; they tell neighbours apart."""
+    if len(label) <= 56:
+        return label
+    return f"{label[:28].rpartition(' ')[0]} … {label[-28:].partition(' ')[2]}"
 
 
 def _say(tables: Tables) -> str:
