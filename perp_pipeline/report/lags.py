@@ -90,7 +90,7 @@ def _sharp(rows: list[dict[Any, Any]]) -> bool:
 
 
 def _short(label: str) -> str:
-    """A label of up to 56 characters: the words at its ends, where it is longer; they tell neighbours apart."""
+    """A label of up to 56 characters; of a longer one, the words at its ends, which tell neighbours apart."""
     if len(label) <= 56:
         return label
     return f"{label[:28].rpartition(' ')[0]} … {label[-28:].partition(' ')[2]}"
