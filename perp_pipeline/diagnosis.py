@@ -1,14 +1,15 @@
-"""What ``perp doctor`` looks at: packages, settings, the lake's files, the stored downloads."""
+"""What ``perp doctor`` looks at: packages, settings, lake and stored downloads; and which setting may be
+missing where a refresh would lose rows."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 
 from perp_pipeline import contracts
-from perp_pipeline.lake import Lake
+from perp_pipeline.lake import Lake, LostRows, PartitionKey
 from perp_pipeline.lake.lake import QUARANTINE
 from perp_pipeline.settings import ENVIRONMENT, Settings
 
@@ -26,6 +27,22 @@ class Finding:
 def diagnose(settings: Settings) -> list[Finding]:
     """Look at everything that a run depends on. Reads only."""
     return [*_packages(), *_gateway(settings), *_chains(settings), *_lake(settings)]
+
+
+def lost_rows(refused: Mapping[PartitionKey, str], settings: Settings) -> LostRows:
+    """The error of a refresh that would lose rows; it names the nodes that were not asked, if any.
+
+    Args:
+        refused: what the lake says of each partition that it kept.
+    """
+    from perp_pipeline.sources.amm import missing_nodes
+
+    chains = {value for key in refused for name, value in key.values if name == "chain"}
+    missing = missing_nodes(chains, settings.rpc_urls, settings.pool_registry) if chains else {}
+    hints = [
+        f"{name} is not set: no node of {chain} was asked. Set it first." for chain, name in missing.items()
+    ]
+    return LostRows("\n".join([*refused.values(), *hints]))
 
 
 def _packages() -> Iterator[Finding]:

@@ -20,8 +20,9 @@ import pyarrow.compute as pc
 from perp_pipeline import contracts
 from perp_pipeline.ahead import Frames, fetch, fetched_ahead, frames_of
 from perp_pipeline.contracts.model import Contract
+from perp_pipeline.diagnosis import lost_rows
 from perp_pipeline.graph import Node
-from perp_pipeline.lake import Lake, LakeError, LostRows, PartitionKey, SchemaMismatch, TableMissing
+from perp_pipeline.lake import Lake, LakeError, PartitionKey, SchemaMismatch, TableMissing
 from perp_pipeline.lake.kept_out import record_kept_out
 from perp_pipeline.lake.tables import split, to_arrow, to_frame
 from perp_pipeline.months import Span
@@ -218,7 +219,7 @@ def _nothing_lost(contract: Contract, span: Span, context: Context, scope: Mappi
         allow_lost_rows=context.allow_lost_rows,
     )
     if commit.refused:
-        raise LostRows("\n".join(commit.refused.values()))
+        raise lost_rows(commit.refused, context.settings)
 
 
 def _build(step: Step, span: Span, context: Context, report: StepReport) -> None:
@@ -352,7 +353,7 @@ def _publish(
         )
     if commit.refused:
         report.rejected += sorted(commit.refused)
-        raise LostRows("\n".join(commit.refused.values()))
+        raise lost_rows(commit.refused, context.settings)
 
 
 def _cast(contract: Contract, frame: pd.DataFrame, context: Context) -> pa.Table:

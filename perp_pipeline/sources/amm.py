@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,15 @@ from perp_pipeline.sources.pools import Registry, load_registry
 
 if TYPE_CHECKING:
     from perp_pipeline.sources.base import Dataset
+
+
+def missing_nodes(
+    chains: Iterable[str], rpc_urls: Mapping[str, str], registry: Path | None = None
+) -> dict[str, str]:
+    """Those of some chains whose node's address is not given -> the setting that would give it."""
+    known = load_registry(registry).chains
+    settings = {chain: known[chain].rpc_setting for chain in sorted(chains) if chain in known}
+    return {chain: name for chain, name in settings.items() if name not in rpc_urls}
 
 
 def amm_datasets(

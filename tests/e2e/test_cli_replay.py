@@ -306,6 +306,23 @@ def test_a_pool_is_one_command_until_where_its_node_ends(replay: Replay, tmp_pat
     assert days["day"].str[:10].tolist() == [
         f"{day:%Y-%m-%d}" for day in pd.date_range("2023-03-02", "2023-04-07")
     ]
+    again = (
+        "run",
+        "--select",
+        "raw_eth_logs",
+        "--from",
+        "2023-03",
+        "--gateway",
+        replay.url,
+        "--lake",
+        tmp_path,
+    )
+    forgot = perp(*again, timeout=600, ETH_RPC_URL="")
+    assert forgot.returncode == 1
+    assert (
+        "ETH_RPC_URL is not set: no node of ethereum was asked. Set it first."
+        in forgot.stdout + forgot.stderr
+    )
     profit = read(tmp_path, "out_amm_profit_per_volume", "--where", f"pool={pool}", "--where", "period=2023")
     assert profit["estimate"].notna().all()
     assert (profit["ci_low"] < profit["ci_high"]).all()
