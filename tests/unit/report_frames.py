@@ -117,3 +117,14 @@ def claims() -> pd.DataFrame:
          "no data", "", "out_amm_profit_per_volume", "Missing: swaps."),
     ]  # fmt: skip
     return pd.DataFrame(rows, columns=list(columns))
+
+
+def every() -> dict[str, pd.DataFrame]:
+    """All of them by table name."""
+    return {
+        "out_funding_averages": averages(),
+        "out_funding_monthly": monthly(),
+        "out_venue_spreads": spreads(),
+        "out_venue_spreads_monthly": monthly_spreads(),
+        "out_claims": claims(),
+    }

@@ -25,19 +25,9 @@ CONTEXT = ReportContext(
 )
 
 
-def _tables() -> dict[str, pd.DataFrame]:
-    return {
-        "out_funding_averages": frames.averages(),
-        "out_funding_monthly": frames.monthly(),
-        "out_venue_spreads": frames.spreads(),
-        "out_venue_spreads_monthly": frames.monthly_spreads(),
-        "out_claims": frames.claims(),
-    }
-
-
 @pytest.fixture(scope="module")
 def report() -> Report:
-    return build_report(_tables(), context=CONTEXT)
+    return build_report(frames.every(), context=CONTEXT)
 
 
 @pytest.fixture(scope="module")
@@ -151,18 +141,18 @@ def test_the_run_is_told(html: str) -> None:
 
 
 def test_a_simulated_lake_says_so_on_page_and_figures() -> None:
-    made = build_report(_tables(), context=ReportContext(span="2019-09..2022-06", simulated=True))
+    made = build_report(frames.every(), context=ReportContext(span="2019-09..2022-06", simulated=True))
     assert all("<strong>Simulated market.</strong>" in page for page in made.pages.values())
     pictures = [content for name, content in made.figures.items() if name.endswith(".svg")]
     assert len(pictures) == 5
     assert all(b"SIMULATED MARKET" in picture for picture in pictures)
-    for figure in essay_figures(_tables(), simulated=True).values():
+    for figure in essay_figures(frames.every(), simulated=True).values():
         assert any("SIMULATED MARKET" in text.get_text() for text in figure.texts)
 
 
 def test_a_real_lake_does_not(report: Report) -> None:
     assert not any("simulat" in page.lower() for page in report.pages.values())
-    for figure in essay_figures(_tables()).values():
+    for figure in essay_figures(frames.every()).values():
         assert not any("SIMULATED" in text.get_text() for text in figure.texts)
 
 
@@ -186,8 +176,8 @@ def test_a_table_without_an_entry_is_printed_as_it_is() -> None:
 
 
 def test_files_are_written_and_the_same_each_time(tmp_path: Path) -> None:
-    first = write_report(_tables(), tmp_path / "a", context=CONTEXT)
-    write_report(_tables(), tmp_path / "b", context=CONTEXT)
+    first = write_report(frames.every(), tmp_path / "a", context=CONTEXT)
+    write_report(frames.every(), tmp_path / "b", context=CONTEXT)
     names = sorted(str(path.relative_to(tmp_path / "a")) for path in (tmp_path / "a").rglob("*"))
     assert names == sorted(str(path.relative_to(tmp_path / "b")) for path in (tmp_path / "b").rglob("*"))
     assert set(first.pages) == {"report.html", "essay-a.html", "essay-b.html"} <= set(names)
