@@ -86,11 +86,10 @@ def out_regressions(
             "announced": funding_by_day_of(own, "announced_at"),
         }
         for alignment, funding in series.items():
-            horizons = HORIZONS if alignment == "accrual" else (1, HEADLINE_HORIZON)
-            frame = daily_frame(funding, prices, horizons)
+            frame = daily_frame(funding, prices)
             for period, part in by_period(frame, extra).items():
                 about = {"venue": venue, "base": base, "symbol": symbol, "period": period}
-                rows += _families(part, horizons, alignment, about)
+                rows += _families(part, alignment, about)
                 if alignment == "accrual" and period in simulated and len(part) >= MIN_DAYS:
                     rows += [about | row for row in null_rows(part, HEADLINE_HORIZON, simulations)]
     rows += _cme_rows(core_cme_implied, core_cme_curve, extra)
@@ -196,16 +195,14 @@ def _cme_rows(
         rate = pd.Series(part["rate_annual"].to_numpy(dtype=np.float64), pd.DatetimeIndex(part["trade_date"]))
         for period, rows in by_period(settle_frame(rate, spot), extra).items():
             about = {"venue": "cme", "base": standing[product], "symbol": product, "period": period}
-            yield from _families(rows, HORIZONS, f"settle-{method}", about)
+            yield from _families(rows, f"settle-{method}", about)
 
 
-def _families(
-    frame: pd.DataFrame, horizons: Sequence[int], alignment: str, about: dict[str, Any]
-) -> Iterator[dict[str, Any]]:
+def _families(frame: pd.DataFrame, alignment: str, about: dict[str, Any]) -> Iterator[dict[str, Any]]:
     days = frame["day"].to_numpy()
-    names = ["funding", SAME, LAGGED, *(f"{PRIOR}_{horizon}" for horizon in horizons)]
+    names = ["funding", SAME, LAGGED, *(f"{PRIOR}_{horizon}" for horizon in HORIZONS)]
     columns = {name: frame[name].to_numpy(dtype=np.float64) for name in names}
-    for horizon in horizons:
+    for horizon in HORIZONS:
         yield from _family(days, columns, horizon, alignment, about)
 
 

@@ -159,8 +159,7 @@ def test_every_specification_is_there(fitted: pd.DataFrame) -> None:
     specs = set(fitted["spec"])
     for horizon in (1, 3, 7, 30, 90):
         for suffix in ("", "_std", "_lagged", "_lagged_std"):
-            assert f"h{horizon}_accrual{suffix}" in specs
-    assert {"h30_calendar_std", "h30_announced_lagged_std", "h1_announced"} <= specs
+            assert {f"h{horizon}_{day}{suffix}" for day in ("accrual", "calendar", "announced")} <= specs
     assert {"h30_accrual_lags60", "h30_accrual_std_lags120"} <= specs
     assert {"h30_accrual_std_null-fitted", "h30_accrual_std_null-sameday"} <= specs
     assert set(fitted["period"]) >= {"all", "2020", "2021", "2019-09..2022-06"}
