@@ -71,9 +71,9 @@ def moving_average_wins(tables: Tables, period: str) -> Answer:
     """Squared errors of the mean rate of the last three days against those of the current premium.
 
     Out of sample, next payment of Binance BTCUSDT, expanding least squares; the number is one less the ratio
-    of the errors, its interval the Diebold-Mariano test's (out_predictor_race). "Not the current perp/spot
-    price ratio but a moving average of the funding rate" is read as: at any moment of a window the moving
-    average forecasts its payment better than the premium known then, and better than the last rate as it is.
+    of the errors, its interval the Diebold-Mariano test's (out_predictor_race). That a moving average is best
+    and the current premium is not is read as: at any moment of a window the moving average forecasts its
+    payment better than the premium known then, and better than the last rate as it is.
     Judged at the window's start, when a rate has just been announced, against the premium of the moment; in
     its middle and in its last hour, four hours and one before the payment, against the window's premium so
     far through the venue's formula, which is the rate that the venue displays; and against no change. The
