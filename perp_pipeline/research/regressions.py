@@ -250,6 +250,6 @@ def _terms(fit: OlsFit, spec: str, standardised: bool) -> Iterator[dict[str, Any
 
 
 def _row(term: str, fit: OlsFit, weights: Array) -> dict[str, Any]:
-    found = fit.combine(weights)
     t, critical = fit.t(weights), fit.critical(weights)
+    found = fit.combine(weights, critical)
     return {"term": term, **vars(found), "t": t, "p": critical_p(t, critical), "critical": critical}

@@ -37,18 +37,19 @@ class StandardisedFit(OlsFit):
         error = math.sqrt(max(0.0, float(w @ self.null_cov @ w)))
         return float(w @ self.params) / error if error > 0.0 else math.nan
 
-    def combine(self, weights: Sequence[float] | Array) -> Estimate:
+    def combine(self, weights: Sequence[float] | Array, critical: float | None = None) -> Estimate:
         """An effect, or a contrast of them, with its error and interval.
 
         The interval of one effect holds all values that a test does not reject whose variance goes in a
         straight line from that at zero to that at the estimate, and stays what it is outside of the two.
         """
         w = np.asarray(weights, dtype=np.float64)
-        found = super().combine(w)
+        critical = self.critical(w) if critical is None else critical
+        found = super().combine(w, critical)
         if np.count_nonzero(w) != 1 or found.estimate == 0.0:
             return found
         null = max(0.0, float(w @ self.null_cov @ w))
-        near, far = _ends(abs(found.estimate), null, found.se**2, self.critical(w))
+        near, far = _ends(abs(found.estimate), null, found.se**2, critical)
         low, high = (near, far) if found.estimate > 0.0 else (-far, -near)
         return Estimate(found.estimate, found.se, low, high, found.n, found.hac_lags)
 

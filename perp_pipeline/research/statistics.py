@@ -328,12 +328,16 @@ class OlsFit:
     lags: int
     loadings: Array
 
-    def combine(self, weights: Sequence[float] | Array) -> Estimate:
-        """A linear combination of the coefficients; its t statistic squared is the Wald statistic."""
+    def combine(self, weights: Sequence[float] | Array, critical: float | None = None) -> Estimate:
+        """A linear combination of the coefficients; its t statistic squared is the Wald statistic.
+
+        Args:
+            critical: :meth:`critical` of the weights, where it is known.
+        """
         w = np.asarray(weights, dtype=np.float64)
         value = float(w @ self.params)
         se = math.sqrt(max(0.0, float(w @ self.cov @ w)))
-        reach = self.critical(w) * se
+        reach = (self.critical(w) if critical is None else critical) * se
         return Estimate(value, se, value - reach, value + reach, self.n, self.lags)
 
     def t(self, weights: Sequence[float] | Array) -> float:
