@@ -204,6 +204,12 @@ OUT_LEAD_LAG = Contract(
     may_be_empty=True,
 )
 
+
+def _not_far_below(frame: pd.DataFrame) -> pd.Series:
+    """Of a pair of forecasts the rival may be as good as it likes."""
+    return (frame["estimate"] >= -100.0) | frame["predictor"].str.contains("_vs_")
+
+
 OUT_PREDICTOR_RACE = Contract(
     name="out_predictor_race",
     doc=(
@@ -250,6 +256,13 @@ OUT_PREDICTOR_RACE = Contract(
             "R2 is at most 1",
             lambda frame: (frame["estimate"] <= 1.0) & ~(frame["ci_high"] > 1.0),
             "squared errors cannot be negative: fix the estimator",
+        ),
+        RowCheck(
+            "not_far_below_no_change",
+            "forecasts err at most ten times as much as no change, in root mean square",
+            _not_far_below,
+            "a regression on rates that had hardly moved yet, or a broken forecast: look at the forecasts",
+            Severity.WARN,
         ),
     ),
     may_be_empty=True,

@@ -16,6 +16,10 @@ LASTING_DAYS = MIN_DAYS + 30
 """Days that a symbol must have paid at one interval to be raced."""
 ROLLING_DAYS = 365
 
+STILL = 1e-6
+"""Standard deviation over size at which numbers count as standing still: a hundredth of the last digit that
+venues print of their default rate, and far above the rounding of sums over a history."""
+
 
 @dataclass(frozen=True)
 class PaymentGrid:
@@ -98,14 +102,12 @@ def rate_predictors(grid: PaymentGrid) -> dict[str, Array]:
 
 
 def mean_behind(values: Array, count: int) -> Array:
-    """Mean of the last ``count`` values, the present one included; NaN unless all are there."""
-    sums = np.concatenate([[0.0], np.cumsum(np.nan_to_num(values))])
-    there = np.concatenate([[0], np.cumsum(np.isfinite(values))])
-    out = np.full(len(values), np.nan)
-    if count <= len(values):
-        full = there[count:] - there[:-count] == count
-        out[count - 1 :] = np.where(full, (sums[count:] - sums[:-count]) / count, np.nan)
-    return out
+    """Mean of the last ``count`` values, the present one included; NaN unless all are there.
+
+    The mean of equal values is that value, to the bit: a difference of running sums would leave dust there,
+    which looks like a predictor that moves.
+    """
+    return np.asarray(pd.Series(values).rolling(count).mean(), dtype=np.float64)
 
 
 def mean_ahead(values: Array, count: int) -> Array:
@@ -120,7 +122,8 @@ def ols_forecast(x: Array, y: Array, horizon: int, least: int, window: int | Non
     """Least-squares forecasts of y from x, each fitted on what was known when it is made.
 
     ``y[j]`` is known at step ``j + horizon``, so the forecast at step i uses the pairs up to i - horizon: all
-    of them, or the last ``window``. Where x did not vary the forecast is the mean of y.
+    of them, or the last ``window``. Where x did not vary the forecast is the mean of y: its standard
+    deviation is at most :data:`STILL` of the largest x so far.
 
     Returns:
         (n,), NaN with fewer than ``least`` pairs or without x.
@@ -133,6 +136,7 @@ def ols_forecast(x: Array, y: Array, horizon: int, least: int, window: int | Non
     u, v = np.where(both, x - x[first], 0.0), np.where(both, y - y[first], 0.0)
     sums = np.zeros((5, len(x) + 1))
     np.cumsum([both, u, v, u * u, u * v], axis=1, out=sums[:, 1:])
+    largest = np.concatenate([[0.0], np.maximum.accumulate(np.where(both, np.abs(x), 0.0))])
     end = np.maximum(np.arange(len(x)) - horizon + 1, 0)
     total = sums[:, end]
     if window is not None:
@@ -142,5 +146,5 @@ def ols_forecast(x: Array, y: Array, horizon: int, least: int, window: int | Non
     n = np.where(enough, n, np.nan)
     spread = suu - su * su / n
     slope = np.zeros(len(x))
-    np.divide(suv - su * sv / n, spread, out=slope, where=spread > 1e-10 * np.maximum(suu, 1e-300))
+    np.divide(suv - su * sv / n, spread, out=slope, where=spread > n * (STILL * largest[end]) ** 2)
     return np.asarray((sv / n + slope * (x - x[first] - su / n)) + y[first])

@@ -61,6 +61,9 @@ JUDGED = (
 bandwidths as well."""
 MIN_FORECASTS = 90
 _LAG_DAYS = 30
+_ROUNDING = 1e-9
+"""Root mean square error over the size of what is forecast, below which there was no error."""
+
 _MAPS = {rule.venue: rule for rule in reversed(MAPS)}
 
 COLUMNS = [
@@ -173,7 +176,9 @@ def _scores(contest: Contest, grid: PaymentGrid, spans: dict[str, slice]) -> Ite
     for period, span in spans.items():
         chosen = np.flatnonzero(good[span]) + span.start
         n = len(chosen)
-        if n < MIN_FORECASTS or not rival[chosen].any():
+        # Errors of rounding alone, on both sides, are nothing to score.
+        size = np.abs(contest.actual[chosen]).max(initial=0.0)
+        if n < MIN_FORECASTS or rival[chosen].mean() <= (_ROUNDING * size) ** 2:
             continue
         lags = min(max(hac_lags(n), round(_LAG_DAYS * grid.per_day), contest.horizon), n // 3)
         bandwidths = {contest.predictor: lags}

@@ -10,7 +10,14 @@ from research_frames import ar1, failed_checks, payments
 
 from perp_pipeline.contracts.research import OUT_PREDICTOR_RACE
 from perp_pipeline.funding.premium import core_premium
-from perp_pipeline.research.forecasts import mean_ahead, mean_behind, ols_forecast, payment_grid, payments_of
+from perp_pipeline.research.forecasts import (
+    Contest,
+    mean_ahead,
+    mean_behind,
+    ols_forecast,
+    payment_grid,
+    payments_of,
+)
 from perp_pipeline.research.predictor_race import JUDGED, out_predictor_race, race
 from perp_pipeline.research.premium_race import hours_left
 from perp_pipeline.research.premium_windows import premium_windows
@@ -76,9 +83,9 @@ def pick(table: pd.DataFrame, target: str, predictor: str, scheme: str, period: 
 def test_means_behind_and_ahead() -> None:
     x = np.arange(10.0) ** 2
     x[4] = np.nan
-    series = pd.Series(x)
-    assert np.allclose(mean_behind(x, 3), series.rolling(3).mean(), equal_nan=True)
-    ahead = series[::-1].rolling(3).mean()[::-1].shift(-1)
+    behind = [x[i - 2 : i + 1].mean() if i >= 2 else np.nan for i in range(10)]
+    assert np.allclose(mean_behind(x, 3), behind, equal_nan=True)
+    ahead = [x[i + 1 : i + 4].mean() if i < 7 else np.nan for i in range(10)]
     assert np.allclose(mean_ahead(x, 3), ahead, equal_nan=True)
     assert np.isnan(mean_behind(x[:2], 3)).all() and np.isnan(mean_ahead(x[:3], 3)).all()
 
@@ -131,6 +138,36 @@ def test_no_forecast_sees_the_future(lead_hours: float, premium_hours: int) -> N
     for name, forecast in before.items():
         assert np.isfinite(forecast).sum() > 300, name
         assert np.array_equal(forecast, changed[name], equal_nan=True), name
+
+
+@pytest.mark.parametrize("hours", [7, 4, 3, 1, 0])
+def test_no_forecast_inside_a_window_sees_the_future(hours: int) -> None:
+    """Bars that open after a moment inside a window and payments after it are changed: forecasts made up to
+    then stay, to the bit, and the next ones move."""
+    paid, raw = market(1400, 17)
+    entry = 1000
+    moment = paid["paid_at"].iloc[entry] - pd.Timedelta(hours, "h")
+    later, later_raw = paid.copy(), raw.copy()
+    later.loc[later["paid_at"] > moment, ["rate", "rate_annual"]] *= -7.0
+    late = later_raw["open_time"] >= moment
+    later_raw.loc[late, ["open", "close"]] = later_raw.loc[late, ["open", "close"]] * -3.0 + 0.001
+
+    def made(paid: pd.DataFrame, raw: pd.DataFrame) -> dict[tuple[str, str], Contest]:
+        (windows,) = premium_windows(premium_of(paid, raw), paid, raw)
+        return {(c.predictor, c.scheme): c for c in hours_left(payment_grid(paid), windows)}
+
+    before, changed = made(paid, raw), made(later, later_raw)
+    assert before.keys() == changed.keys() and len(before) > 100
+    moved = 0
+    for (name, scheme), contest in before.items():
+        left = int(name.rpartition("h_left")[0].rpartition("_")[2])
+        count = entry + 1 if left >= hours else entry
+        other = changed[name, scheme]
+        for one, two in ((contest.forecast, other.forecast), (contest.benchmark, other.benchmark)):
+            assert np.isfinite(one[:count]).sum() > 300, name
+            assert np.array_equal(one[:count], two[:count], equal_nan=True), (name, scheme)
+            moved += not np.array_equal(one[count:], two[count:], equal_nan=True)
+    assert moved == 2 * len(before)
 
 
 def test_the_future_does_matter_to_what_is_forecast() -> None:
