@@ -5,11 +5,13 @@ Memory holds a month of the largest pool, not all pools and not the history.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Literal
 
 import pandas as pd
 
 from perp_pipeline import contracts
+from perp_pipeline.graph import Node
 from perp_pipeline.lake.lake import Lake
 from perp_pipeline.months import Span
 from perp_pipeline.steps import Input, Step
@@ -88,13 +90,26 @@ def fed(step: Step, part: Span, lake: Lake) -> bool:
     )
 
 
-def reaching_back(step: Step, span: Span, lake: Lake) -> Span:
-    """The span, with the months before it that are in the lake and that read into it.
+def with_neighbours(step: Step, span: Span, lake: Lake, nodes: Mapping[str, Node]) -> Span:
+    """The span, with the months around it that are in the lake and that read into it, directly or not.
 
-    A step that reads months ahead was built without them at the end of an earlier run.
+    A step that reads the months beside a month was built without them at the end of an earlier run, whether
+    the lake was extended forwards or backwards.
     """
-    behind = max((item.after for item in step.inputs), default=0)
-    if step.output.time is None or not behind:
+    if step.output.time is None:
         return span
-    earlier = Span(span.first - behind, span.first - 1)
-    return span.widened(behind, 0) if lake.partitions(step.output, earlier) else span
+    around = span.widened(_reach(step, "after", nodes), _reach(step, "before", nodes))
+    held = [key.month for key in lake.partitions(step.output, around) if key.month is not None]
+    return Span(min([span.first, *held]), max([span.last, *held]))
+
+
+def _reach(step: Step, side: Literal["before", "after"], nodes: Mapping[str, Node]) -> int:
+    """Months on one side that a month rests on, through all that its inputs rest on."""
+    found = [0]
+    for item in step.inputs:
+        if item.whole or contracts.get(item.table).time is None:
+            continue
+        months = item.before if side == "before" else item.after
+        node = nodes.get(item.table)
+        found.append(months + (_reach(node.step, side, nodes) if node is not None and node.step else 0))
+    return max(found)

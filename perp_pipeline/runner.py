@@ -26,7 +26,7 @@ from perp_pipeline.lake import Lake, LakeError, PartitionKey, SchemaMismatch, Ta
 from perp_pipeline.lake.kept_out import record_kept_out
 from perp_pipeline.lake.tables import split, to_arrow, to_frame
 from perp_pipeline.months import Span
-from perp_pipeline.portions import POOL, Share, by_pool, fed, reaching_back, shared, shares
+from perp_pipeline.portions import POOL, Share, by_pool, fed, shared, shares, with_neighbours
 from perp_pipeline.quality.results import CheckResult, blocking, merged
 from perp_pipeline.quality.suites import audit, get_ready
 from perp_pipeline.settings import Settings
@@ -224,7 +224,7 @@ def _nothing_lost(contract: Contract, span: Span, context: Context, scope: Mappi
 
 def _build(step: Step, span: Span, context: Context, report: StepReport) -> None:
     contract = step.output
-    span = reaching_back(step, span, context.lake)
+    span = with_neighbours(step, span, context.lake, context.nodes)
     by_month = contract.time is not None and any(_is_large(item) for item in step.inputs)
     parts = [Span(month, month) for month in span] if by_month else [span]
     whole = {item.table: _load(item, span, context) for item in step.inputs if item.whole}

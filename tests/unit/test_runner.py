@@ -1,6 +1,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from itertools import permutations
 from pathlib import Path
 from typing import Any
 
@@ -236,3 +237,45 @@ def test_a_defect_in_one_step_fails_its_table_and_what_depends_on_it_alone(
     assert core.error is not None and core.error.startswith("core_rates 2020-01..2020-03: IndexError: ")
     assert "Remedy: a defect of the step" in core.error and "in broken" in caplog.text
     assert out.error == "not run: core_rates failed"
+
+
+SMOOTH = Contract("core_smooth", "Mean of 35 days.", "one row per time", ("time",), (TIME, RATE), time="time")
+CENTRED = Contract(
+    "core_centred", "Mean of 35 days around.", "one row per time", ("time",), (TIME, RATE), time="time"
+)
+
+
+def _rolled(frame: pd.DataFrame, shift: int) -> pd.DataFrame:
+    """Means over 105 rows, ending ``shift`` rows later; of the months beside as far as they are there."""
+    return frame.assign(rate=frame["rate"].rolling(105, min_periods=1).mean().shift(-shift).ffill().round(12))
+
+
+CHAIN = (
+    Step(SMOOTH, lambda raw_rates: _rolled(raw_rates, 0), (Input("raw_rates", before=2),)),
+    Step(CENTRED, lambda core_smooth: _rolled(core_smooth, 52), (Input("core_smooth", before=2, after=1),)),
+)
+
+
+@pytest.mark.parametrize("order", list(permutations(range(1, 6)))[::7], ids=str)
+def test_months_in_any_order_end_in_the_same_lake(
+    order: tuple[int, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A month is built again when one that it rests on, directly or not, comes later."""
+    known = {contract.name: contract for contract in (RAW, SMOOTH, CENTRED)}
+    monkeypatch.setattr(runner.contracts, "get", known.__getitem__)
+    spoil = {
+        f"2020-{month:02d}-{day:02d} 08:00:00+00:00": 0.001 * month
+        for month in range(1, 6)
+        for day in (3, 27)
+    }
+    nodes = build_graph([Venue(last="2020-05", spoil=spoil)], CHAIN)
+    at_once, one_by_one = (
+        Context(Lake.at(str(tmp_path / name)), None, Settings(), NOW, nodes)
+        for name in ("at_once", "one_by_one")
+    )
+    run_many(list(nodes), Span.parse("2020-01", "2020-05"), at_once)
+    for month in order:
+        reports = run_many(list(nodes), Span(Month(2020, month), Month(2020, month)), one_by_one)
+        assert [report.error for report in reports] == [None, None, None]
+    for contract in (SMOOTH, CENTRED):
+        pd.testing.assert_frame_equal(one_by_one.lake.frame(contract), at_once.lake.frame(contract))
