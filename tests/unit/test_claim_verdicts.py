@@ -163,10 +163,10 @@ def test_the_reason_says_what_a_verdict_hangs_on() -> None:
         claim = replace(find_claim(1), compute=lambda tables, period: Answer((head,)))
         return evaluate(claim, {}).reason
 
-    steady = "X: 0.100 (95 %: 0.050 to 0.150) [holds]. The verdict is the same with 0 and 1 lags."
-    assert reason(0.04, 0.06).startswith(steady)
-    assert "[holds], but [weak] with 1 lags (95 %: -0.10 to 0.30)." in reason(0.04, 0.2)
-    assert "The verdict is the same with 0 lags." in reason(0.04, 0.2)
+    first = "Holds: x is 0.100 (95 %: 0.050 to 0.150), above 0 as claimed."
+    assert reason(0.04, 0.06) == f"{first} The verdict is the same with 0 and 1 lags."
+    assert reason(0.04, 0.2) == f"{first} It is weak on 1 of 2 other routes (with 1 lags)."
+    assert reason(0.2) == f"{first} It is weak on the one other route (with 0 lags)."
 
 
 def test_a_variant_of_other_dates_or_of_the_other_sign_is_not_the_same() -> None:
@@ -182,8 +182,64 @@ def test_a_variant_of_other_dates_or_of_the_other_sign_is_not_the_same() -> None
     )
     head = replace(dated(0.1, "x", 2019), expected=value(0.15), variants=variants)
     reason = reason_of(Answer((head,)), [Verdict.WEAK], "all")
-    assert (
-        "[weak], but of the other sign, still [weak], by trades, 2020-01-01 to 2022-01-01 (-0.10; 95 %"
-        in reason
+    assert "It is weak with the other sign on 1 of 3 other routes (for other dates, by trades)." in reason
+    steady = reason_of(Answer((replace(head, variants=variants[:2]),)), [Verdict.WEAK], "all")
+    assert steady.endswith("The verdict is the same on daily prices; for other dates, for ETH.")
+
+
+def _labelled(label: str, estimate: float, half: float, *halves: float) -> Part:
+    variants = tuple(replace(part(estimate, own, None), label=f"{n} lags") for n, own in enumerate(halves))
+    return replace(part(estimate, half, POSITIVE), label=label, variants=variants)
+
+
+def _reason(*parts: Part, shown: int = 0, missing: tuple[Lack, ...] = ()) -> str:
+    beside = tuple(replace(part(0.5, 0.1, None), label=f"beside {place}") for place in range(shown))
+    answer = Answer((*parts, *beside), missing=missing)
+    return evaluate(replace(find_claim(1), compute=lambda tables, period: answer), {}).reason
+
+
+def test_the_reason_begins_with_the_number_that_decides_and_counts_the_others() -> None:
+    good = [_labelled(f"good {place}", 0.1, 0.05, 0.04) for place in range(4)]
+    told = _reason(good[0], _labelled("bad", -0.1, 0.05, 0.2, 0.04), *good[1:], _labelled("soft", 0.1, 0.5))
+    assert told.startswith(
+        "Fails: bad is -0.100 (95 %: -0.150 to -0.050), where the claim is above 0. "
+        "It is weak on 1 of 2 other routes (with 0 lags). "
+        "Of 5 other published numbers 4 hold and 1 is weak; 1 of the 6 verdicts hangs on the lags. "
     )
-    assert "The verdict is the same on daily prices; for other dates, also for ETH." in reason
+    assert "Soft (0.10) is weak." in told
+    assert "good" not in told
+    few = _reason(*good[:3])
+    assert few.endswith("Good 1 (0.100) and good 2 (0.100) hold. Verdicts are the same with 0 lags.")
+    assert _reason(*good).count("All 3 other") == 0
+    hanging = _labelled("hangs", 0.1, 0.05, 0.2, 0.3, 0.4, 0.5)
+    assert "All 4 other published numbers hold; 1 of the 5 verdicts hangs on the lags." in _reason(
+        *good, hanging
+    )
+    assert "Hangs (0.100) holds, but is weak on 4 of 4 other routes." in _reason(*good, hanging)
+
+
+def test_many_numbers_beside_are_counted_and_a_capped_verdict_says_so_first() -> None:
+    one = _labelled("one, two", 0.1, 0.05)
+    assert _reason(one, shown=2).endswith("Beside it: beside 0: 0.500; beside 1: 0.500.")
+    assert _reason(one, shown=4).endswith("4 more numbers are shown, not judged.")
+    assert _reason(one, missing=(Lack("this", 1),)) == (
+        "Weak, since not all published numbers can be judged: one, two, is 0.100 (95 %: 0.050 to 0.150), "
+        "above 0 as claimed. Judged on 1 of 2 published numbers. Missing: this."
+    )
+
+
+@pytest.mark.parametrize(
+    ("expected", "estimate", "half", "told"),
+    [
+        (value(0.12), 0.1, 0.05, ", in agreement with the published 0.12."),
+        (value(0.12), 0.1, 0.2, ", in agreement with the published 0.12, but with zero too."),
+        (value(0.3), 0.1, 0.05, ", at odds with the published 0.3."),
+        (POSITIVE, 0.1, 0.2, ", above 0 as claimed, but the interval has the other side too."),
+        (POSITIVE, -0.1, 0.2, "what is claimed (above 0), which the interval does not rule out."),
+        (Printed(0.1, 0.01), 0.1, 0.0, "x = 0.1, as published."),
+        (Printed(0.12, 0.1), 0.1, 0.0, "x = 0.1, published as 0.12."),
+        (Printed(0.3, 0.01), 0.1, 0.0, "x = 0.1, where the text prints 0.3."),
+    ],
+)
+def test_each_verdict_is_told_in_words(expected: Expected, estimate: float, half: float, told: str) -> None:
+    assert _reason(part(estimate, half, expected)).endswith(told)

@@ -155,7 +155,7 @@ constants = { interval_hours = 1.0 }
     )
     found = claim(55, out_funding_averages=averages)
     assert found.verdict is Verdict.WEAK  # the archive has ETH alone
-    assert "[holds]" in found.reason
+    assert "as claimed" in found.reason
     assert "Judged on 1 of 2 published numbers" in found.reason
     assert found.estimate == pytest.approx(8760 * rates.mean(), rel=0.01)
     assert "BTC" not in found.reason.partition("Missing")[0]
