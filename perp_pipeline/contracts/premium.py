@@ -165,7 +165,9 @@ OUT_PREMIUM_PRECISION = Contract(
         "implies off the flat zone), error_1h_close (one close an hour, weights 1 to n), error_1h_flat "
         "(equal weights), error_exponent (power of the bars' length by which the error falls), "
         "error_1min_extrapolated (where that leads at one minute); weight_{k}_of_{n} (weight of the k-th "
-        "of n parts of the window in the implied premium, by regression); share_explained_{k}h_left and "
+        "of n parts of the window in the implied premium, by regression; open and close are noisy measures "
+        "of a part's mean, whose weight its neighbours share: at Binance's noise the first weight is 0.03 "
+        "too high and the last two are 0.02 too low); share_explained_{k}h_left and "
         "share_explained_instant_{k}h_left (share of the rate's variance that the premium so far, or "
         "the last one, explains through the map k hours before the payment; negative: worse than the mean); "
         "trade_sd (log price from one trade to the next, where trades are in the lake). Of every venue, from "
@@ -175,7 +177,8 @@ OUT_PREMIUM_PRECISION = Contract(
         "largest absolute rate: no cap is below it, and no interval is stated). "
         "Where several maps were in force in a period, what depends on the map has a row for each, with the "
         "ending _since_{day}. What claims judge has rows with the ending _lags{k} as well: with k Newey-West "
-        "lags, in windows."
+        "lags. Lags count the windows used (hours for the half-life), at least a month of them where a third "
+        "of the sample allows it."
     ),
     grain="one quantity of one venue, base and period",
     key=("venue", "base", "quantity", "period"),

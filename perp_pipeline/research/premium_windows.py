@@ -199,14 +199,18 @@ def every(samples: Array, step: int) -> Array:
     return np.asarray(chosen @ rising_weights(chosen.shape[1]))
 
 
-def month_lags(windows: Windows, values: Array) -> int:
+def month_lags(windows: Windows, values: Array, hours: float | None = None) -> int:
     """Bartlett lags: a month of windows at least, more where the values' persistence asks for it.
 
-    At most a third of the values where the windows come with a bandwidth of their own.
+    At most a third of the values where the windows come with a bandwidth of their own. Lags count values:
+    where some windows are left out (those in the flat zone), 90 of those that remain are more than a month.
+
+    Args:
+        hours: between values, where they are not the windows'.
     """
     if windows.lags is not None:
         return min(windows.lags, len(values) // 3)
-    month = round(_LAG_DAYS * 24 / float(np.median(windows.hours)))
+    month = round(_LAG_DAYS * 24 / (hours or float(np.median(windows.hours))))
     return max(persistent_lags(values), min(month, len(values) // 3))
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from generate_estimators import newey_west, persistent, uniform
 
 N = 400
-LAGS = {"clamp": 90, "slope": 71, "p50": 90, "p95": 90, "half_life": 74, "race": 30}
+LAGS = {"clamp": 90, "slope": 71, "p50": 90, "p95": 90, "half_life": 720, "race": 30}
 """Bartlett lags of each error; the tests check that the library takes as many."""
 
 INTEREST, CLAMP = 0.0001, 0.0005
