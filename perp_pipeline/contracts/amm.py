@@ -323,7 +323,9 @@ OUT_AMM_PRICE_GAP = Contract(
         "Pool prices against exchange prices at the ends of hours, gap = ln(pool / exchange). Quantities: "
         "share_within_fee (of hours whose gap is at most the pool's fee), mean_absolute_gap, mean_gap; with "
         "_centred: after each calendar month's median gap, which is the exchange's dollar or the token's "
-        "wrapping and not the pool, is taken out. share_within_fee_lags{k}: with k Newey-West lags, in hours."
+        "wrapping and not the pool, is taken out. share_within_fee_lags{k}: with k Newey-West lags (hours). "
+        "Shares have Wilson intervals on their effective number of hours, mean absolute gaps theirs on the "
+        "log scale."
     ),
     grain="one pool, quantity and period",
     key=("chain", "pool", "quantity", "period"),

@@ -13,7 +13,6 @@ that claims judge, with another bandwidth in hours.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -27,12 +26,15 @@ from perp_pipeline.contracts.amm import OUT_AMM_PRICE_GAP
 from perp_pipeline.research.other_lags import lag_key, other_lags
 from perp_pipeline.research.periods import standard_periods
 from perp_pipeline.research.series import bounds, utc
+from perp_pipeline.research.shares import above_zero, hac_share
 from perp_pipeline.research.statistics import Array, Estimate, hac_mean, persistent_lags
 
 STALE_HOURS = 12
 """A pool without a swap for longer than this has no price to compare."""
 MIN_HOURS = 24
 DAY_US = 24 * HOUR_US
+_MONTH = 30 * 24
+"""Hours: the bandwidth of the errors is no shorter, where a third of the sample allows it."""
 
 
 def out_amm_price_gap(
@@ -130,27 +132,22 @@ def _rows(gaps: pd.Series, facts: PoolFacts, extra: list[str]) -> Iterator[dict[
 def _quantities(values: Array, centred: Array, fee: float) -> Iterator[tuple[str, Estimate]]:
     for suffix, gap in (("", values), ("_centred", centred)):
         inside = _inside(gap, fee)
-        yield f"share_within_fee{suffix}", _bounded(_mean(inside))
-        yield f"mean_absolute_gap{suffix}", _mean(np.abs(gap))
-    yield "mean_gap", _mean(values)
+        yield f"share_within_fee{suffix}", hac_share(inside, _lags(inside))
+        size = np.abs(gap)
+        yield f"mean_absolute_gap{suffix}", above_zero(hac_mean(size, _lags(size)))
+    yield "mean_gap", hac_mean(values, _lags(values))
 
 
 def _at_other_lags(gap: Array, fee: float, period: str) -> Iterator[tuple[str, Estimate]]:
     """What claims judge, with other bandwidths."""
     inside = _inside(gap, fee)
     for lags in other_lags(len(inside), 24.0, period):
-        yield lag_key("share_within_fee", lags), _bounded(hac_mean(inside, lags))
+        yield lag_key("share_within_fee", lags), hac_share(inside, lags)
 
 
 def _inside(gap: Array, fee: float) -> Array:
     return (np.abs(gap) <= fee).astype(np.float64)
 
 
-def _bounded(share: Estimate) -> Estimate:
-    """Of few hours the normal interval reaches beyond what a share can be."""
-    low, high = (float(np.clip(end, 0.0, 1.0)) for end in (share.ci_low, share.ci_high))
-    return replace(share, ci_low=low, ci_high=high)
-
-
-def _mean(values: Array) -> Estimate:
-    return hac_mean(values, persistent_lags(values))
+def _lags(values: Array) -> int:
+    return persistent_lags(values, _MONTH)

@@ -10,6 +10,7 @@ from perp_pipeline.amm.hourly import last_prices
 from perp_pipeline.amm.pools import PoolFacts
 from perp_pipeline.amm.spot import spot_by_base
 from perp_pipeline.research.amm_price_gap import hourly_gaps, out_amm_price_gap
+from perp_pipeline.research.shares import hac_share
 
 POOL = "0x" + "ab" * 20
 FACTS = PoolFacts("ethereum", POOL, "v3", "USDC", "WETH", 6, 18, "USD", "ETH", 500)
@@ -90,6 +91,37 @@ def test_planted_gaps_are_found_again() -> None:
     half_normal = 1e-4 * np.sqrt(2 / np.pi)
     assert rows.loc["mean_absolute_gap_centred", "estimate"] == pytest.approx(half_normal, rel=0.1)
     assert set(found["n"]) == {24 * 30}
+
+
+def _gaps_of(gap: np.ndarray) -> pd.DataFrame:
+    """Rows of the whole period by quantity, of a pool that is so far off at the end of each hour."""
+    swaps = pd.date_range("2024-01-01 00:30", periods=len(gap), freq="h")
+    prices = _prices(swaps, list(np.exp(gap) / 2000.0))
+    found = out_amm_price_gap(core_amm_price_1h=prices, raw_amm_days=_days(), core_spot_1h=_spot(len(gap)))
+    return found[found["period"] == "all"].set_index("quantity")
+
+
+def test_shares_have_wilson_intervals_on_their_effective_number_of_hours() -> None:
+    """A month of lags or a third of the sample; a share of one is not known exactly."""
+    rng = np.random.default_rng(2)
+    off = np.where(rng.uniform(size=24 * 100) < 0.02, 0.001, 0.0)
+    rows = _gaps_of(off)
+    for quantity in ("share_within_fee", "share_within_fee_centred", "share_within_fee_lags720"):
+        row, wanted = rows.loc[quantity], hac_share((off <= 0.0005).astype(float), 720)
+        for name in ("estimate", "se", "ci_low", "ci_high", "hac_lags"):
+            assert row[name] == pytest.approx(getattr(wanted, name), rel=1e-12), (quantity, name)
+        assert row["ci_high"] - row["estimate"] < row["estimate"] - row["ci_low"]
+    always = _gaps_of(np.zeros(24 * 100)).loc["share_within_fee"]
+    assert always["estimate"] == 1.0 and always["ci_high"] == pytest.approx(1.0, abs=1e-12)
+    assert 0.99 < always["ci_low"] < 1.0
+
+
+def test_bandwidths_are_a_month_of_hours_and_sizes_are_above_zero() -> None:
+    gap = np.where(np.arange(24 * 100) % 2300 == 5, 0.05, 1e-9)
+    rows = _gaps_of(gap)
+    assert (rows.loc[["share_within_fee", "mean_gap", "mean_absolute_gap"], "hac_lags"] == 720).all()
+    size = rows.loc["mean_absolute_gap"]
+    assert 0.0 < size["ci_low"] < size["estimate"] < size["ci_high"]
 
 
 def test_the_share_within_the_fee_is_told_at_other_lags() -> None:
