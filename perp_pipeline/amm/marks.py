@@ -5,6 +5,11 @@ minutes. 1min to 4h are the pool's last price that long after the swap: of the s
 lake has swaps, of the close of its minute where it has minute files. 1d is the end of the swap's UTC day, the
 pool-day's own value, and 7d is six days later. A flow whose mark lies in a day that no source serves has
 none, and neither has its day.
+
+Exchanges have hourly closes, and between two of them the price is interpolated: a flow's mark then mixes what
+is up to an hour too early and up to an hour too late, in the shares that make the stated time. Over flows the
+time is right, and the error is how far the price's response bends within the two hours. One hour is the
+shortest such mark: below it the earlier close would be one from before the swap.
 """
 
 from __future__ import annotations
@@ -19,7 +24,7 @@ import pandas as pd
 from perp_pipeline.amm.minutes import DAY_MINUTES, MINUTE_US, micros, quote_is_token0
 from perp_pipeline.amm.pool_day import exchange_ratio
 from perp_pipeline.amm.pools import PoolFacts
-from perp_pipeline.amm.spot import HOUR_US, Spot
+from perp_pipeline.amm.spot import Spot
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -28,7 +33,7 @@ INTRADAY = {"1min": 1, "5min": 5, "1h": 60, "4h": 240}
 DAILY = {"1d": 0, "7d": 6}
 """Days after the end of the swap's day."""
 EXCHANGE_FROM = 60
-"""Shortest horizon, in minutes, that hourly exchange prices can mark."""
+"""Shortest horizon, in minutes, that hourly exchange prices can mark: the closes around it follow the swap."""
 DAY_US = DAY_MINUTES * MINUTE_US
 
 
@@ -125,8 +130,8 @@ def quote_value(facts: PoolFacts, net0: Floats, net1: Floats, price: Floats) -> 
 
 
 def exchange_price(facts: PoolFacts, spot: dict[str, Spot], moments: Ints) -> Floats:
-    """Exchanges' price of token0 in token1: the close of the hour that each moment lies in."""
-    return exchange_ratio(facts, spot, -(-moments // HOUR_US) * HOUR_US)
+    """Exchanges' price of token0 in token1 at the moments, interpolated between hourly closes."""
+    return exchange_ratio(facts, spot, moments, between=True)
 
 
 def _intraday(

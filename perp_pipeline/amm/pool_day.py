@@ -134,9 +134,15 @@ def market_convexity(
     ), known
 
 
-def exchange_ratio(facts: PoolFacts, spot: dict[str, Spot], moments: Ints) -> Floats:
-    """Exchanges' price of token0 in token1 at moments: last hourly closes; NaN where either is unknown."""
-    sides = [token_usd(tracks, spot, moments) for tracks in (facts.tracks0, facts.tracks1)]
+def exchange_ratio(
+    facts: PoolFacts, spot: dict[str, Spot], moments: Ints, *, between: bool = False
+) -> Floats:
+    """Exchanges' price of token0 in token1 at moments; NaN where either is unknown.
+
+    Args:
+        between: interpolate between hourly closes, in place of the last ones.
+    """
+    sides = [token_usd(tracks, spot, moments, between=between) for tracks in (facts.tracks0, facts.tracks1)]
     if sides[0] is None or sides[1] is None:
         return np.full(len(moments), np.nan)
     return np.asarray(sides[0] / sides[1])

@@ -40,6 +40,24 @@ class Spot:
         stale = (place < 0) | (moments - self.ends[np.maximum(place, 0)] > _STALE_HOURS * HOUR_US)
         return np.where(stale, np.nan, found)
 
+    def between(self, moments: Ints) -> Floats:
+        """The price at each moment, log-linear between the closes around it; a close itself at its bar's end.
+
+        NaN where those are more than twelve hours apart, or where there is none on one side.
+        """
+        if not len(self.ends):
+            return np.full(len(moments), np.nan)
+        last = len(self.ends) - 1
+        after = np.searchsorted(self.ends, moments, side="left")
+        before = np.searchsorted(self.ends, moments, side="right") - 1
+        unknown = (after > last) | (before < 0)
+        after, before = np.minimum(after, last), np.maximum(before, 0)
+        apart = self.ends[after] - self.ends[before]
+        gone = (moments - self.ends[before]) / np.maximum(apart, 1)
+        logs = np.log(self.closes)
+        found = np.exp(logs[before] + gone * (logs[after] - logs[before]))
+        return np.where(unknown | (apart > _STALE_HOURS * HOUR_US), np.nan, found)
+
 
 def spot_by_base(core_spot_1h: pd.DataFrame) -> dict[str, Spot]:
     """Hourly closes of each base, from the best venue that has the hour."""
@@ -54,8 +72,14 @@ def spot_by_base(core_spot_1h: pd.DataFrame) -> dict[str, Spot]:
     }
 
 
-def token_usd(tracks: str, spot: dict[str, Spot], moments: Ints) -> Floats | None:
-    """Dollar value of a token: 1 for a dollar token, the spot of what it tracks, None for neither."""
+def token_usd(tracks: str, spot: dict[str, Spot], moments: Ints, *, between: bool = False) -> Floats | None:
+    """Dollar value of a token: 1 for a dollar token, the spot of what it tracks, None for neither.
+
+    Args:
+        between: interpolate between closes, in place of the last one.
+    """
     if tracks == "USD":
         return np.ones(len(moments))
-    return spot[tracks].at(moments) if tracks in spot else None
+    if tracks not in spot:
+        return None
+    return spot[tracks].between(moments) if between else spot[tracks].at(moments)

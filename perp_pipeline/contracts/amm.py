@@ -206,7 +206,9 @@ CORE_AMM_MARKS = Contract(
         "(1d: the pool-day's own) and six days later (7d). A day some of whose flows have their mark in a "
         "day that no source serves has no row for it. From minute files the time counts from the end of the "
         "swap's minute. Before the Merge (2022-09-15) block times inside an hour are interpolated where the "
-        "node does not send them: 1min and 5min then are a minute's worth of blocks, give or take a minute."
+        "node does not send them: 1min and 5min then are a minute's worth of blocks, give or take a minute. "
+        "Exchange prices between two hourly closes are interpolated: 1h and 4h hold on average over flows, a "
+        "single one mixes prices of up to an hour before and after its mark."
     ),
     grain="one pool, day and mark",
     key=("chain", "pool", "day", "mark"),
@@ -219,7 +221,7 @@ CORE_AMM_MARKS = Contract(
         Column(
             "pnl_exchange_usd",
             "float64",
-            "profit at the exchange's hourly close; null below 1h",
+            "profit at the exchange's price, interpolated (in logs) between hourly closes; null below 1h",
             "USD",
             nullable=True,
         ),

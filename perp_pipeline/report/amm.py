@@ -95,7 +95,7 @@ def marks_figure(profit: pd.DataFrame, *, source: str = _PROFIT) -> Figure:
         title="Profit per volume depends on when flows are valued",
         subtitle="Basis points of volume, all days; 95 % by bootstrap of day blocks.",
         footer=f"Source: {source}. 0: right after the swap; 1d: the end of its UTC day; 7d: six days later. "
-        f"At least {MIN_DAYS} days.",
+        f"Exchange: between hourly closes, interpolated. At least {MIN_DAYS} days.",
         unit="bp",
         x_title="time from the swap to the valuation (before the Merge block times within the hour are "
         "interpolated)",
@@ -256,8 +256,9 @@ FIGURES: tuple[FigureExhibit, ...] = (
         "A",
         "Profit per volume by mark",
         "Right after a swap a pool has earned its fee; what better informed traders take shows as the price "
-        "moves on. Exchange prices from one hour on. Marks differ in their days: minute files do not show "
-        "single swaps, and a flow whose mark lies in a day that the lake lacks has none.",
+        "moves on. Exchange prices from one hour on, interpolated between hourly closes: the time to the "
+        "valuation is right on average over swaps, and up to an hour off for a single one. Marks differ in "
+        "their days: minute files do not show single swaps, and a flow whose mark lies in a day that the lake lacks has none.",
         (47,),
         (_PROFIT,),
         lambda tables, source: marks_figure(tables[_PROFIT], source=source),

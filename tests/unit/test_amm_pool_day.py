@@ -222,6 +222,42 @@ def test_marks_of_minute_files_count_from_the_end_of_the_minute() -> None:
     assert found["5min", first] == pytest.approx(total, rel=1e-9)
 
 
+def test_the_exchange_marks_a_flow_at_the_time_that_the_mark_says() -> None:
+    swaps = constant_liquidity_swaps(3000, days=3)
+    rows = minutes.from_swaps(swaps, facts(), NO_SWITCHES)
+    days = pool_day.from_minutes(rows, facts(), {})[0]
+    hours = pd.date_range("2024-01-04", "2024-01-09", freq="h", tz="UTC")
+    start = hours[0].value // 1000
+    ends = minutes.micros(hours.to_series()) + marks.MINUTE_US * 60
+
+    def price(moments: np.ndarray) -> np.ndarray:
+        """Dollars of an ether that grows by one per cent in an hour."""
+        return np.asarray(2000 * np.exp(0.01 * (moments - start) / 3.6e9))
+
+    spot = {"ETH": Spot(ends, price(ends))}
+    known = minutes.micros(days["day"]) // marks.DAY_US
+    found = marks.mark_days(marks.flows(swaps, rows, facts()), days, known, facts(), spot)
+    value = found.set_index(["mark", "day"])["pnl_exchange_usd"]
+    own = swaps[swaps["time"].dt.tz_localize(None).dt.floor("D") == days["day"].iloc[0]]
+    for mark, later in (("1h", 1), ("4h", 4)):
+        at = price(minutes.micros(own["time"]) + later * 3_600_000_000)
+        worth = (own["amount0_tokens"] + own["amount1_tokens"] * at).sum()
+        assert value[mark, days["day"].iloc[0]] == pytest.approx(worth, rel=1e-9), mark
+    assert value[["0", "1min", "5min"]].isna().all()
+    ended = price((known[:1] + 1) * marks.DAY_US)[0]
+    flows = days["net0"].iloc[0] + days["net1"].iloc[0] * ended
+    assert value["1d", days["day"].iloc[0]] == pytest.approx(flows, rel=1e-9)
+
+
+def test_between_two_bars_the_price_is_interpolated_and_nowhere_else() -> None:
+    hour = 3_600_000_000
+    spot = Spot(np.array([hour, 2 * hour, 20 * hour]), np.array([1.0, 4.0, 8.0]))
+    asked = np.array([hour // 2, hour, 3 * hour // 2, 2 * hour, 3 * hour, 20 * hour, 21 * hour])
+    expected = [np.nan, 1.0, 2.0, 4.0, np.nan, 8.0, np.nan]
+    np.testing.assert_allclose(spot.between(asked), expected)
+    assert np.isnan(Spot(np.array([], dtype=np.int64), np.array([])).between(asked)).all()
+
+
 def test_snapshots_of_a_pair_give_its_fees_and_its_loss() -> None:
     root = np.sqrt(2000.0) * np.exp(np.random.default_rng(3).normal(0, 0.01, 60).cumsum())
     growth = 1.0001 ** np.arange(60)  # sqrt(k) per liquidity token
