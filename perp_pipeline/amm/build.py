@@ -65,8 +65,8 @@ def core_amm_minutes(
     core_amm_fee_protocol: pd.DataFrame,
     raw_amm_days: pd.DataFrame,
 ) -> pd.DataFrame:
-    """By minute, from swaps, and from minute files on days that have no swaps."""
-    facts = pool_facts(raw_amm_days)
+    """By minute, from swaps, and from minute files on days whose swaps a node does not hold whole."""
+    facts, whole = pool_facts(raw_amm_days), _served(raw_amm_days, "swaps")
     switches = dict(by_pool(core_amm_fee_protocol))
     swaps, files = dict(by_pool(core_amm_swaps)), dict(by_pool(raw_amm_minutes))
     frames = []
@@ -77,8 +77,9 @@ def core_amm_minutes(
             parts.append(minutes.from_swaps(swaps[key], facts[key], own))
         if key in files:
             built = minutes.from_files(files[key], facts[key], own)
-            covered = set(parts[0]["minute"].dt.floor("D")) if parts else set()
-            parts.append(built[~built["minute"].dt.floor("D").isin(covered)])
+            parts.append(built[~np.isin(_days_of(built["minute"]), whole[key])])
+            filed = _days_of(parts[-1]["minute"])
+            parts[:-1] = [found[~np.isin(_days_of(found["minute"]), filed)] for found in parts[:-1]]
         frames.append(pd.concat(parts, ignore_index=True).sort_values("minute", ignore_index=True))
     return _joined(frames, _contract("core_amm_minutes"))
 
@@ -96,11 +97,11 @@ def core_amm_pool_day(
     core_spot_1h: pd.DataFrame,
 ) -> Built:
     """From minutes, and from snapshots for pairs and days that have no minutes."""
-    facts, spot = pool_facts(raw_amm_days), spot_by_base(core_spot_1h)
+    facts, spot, known_whole = pool_facts(raw_amm_days), spot_by_base(core_spot_1h), _served(raw_amm_days)
     frames: list[pd.DataFrame] = []
     dropped: list[pd.DataFrame] = []
     for key, rows in by_pool(core_amm_minutes):
-        frame, left_out = pool_day.from_minutes(rows, facts[key], spot)
+        frame, left_out = pool_day.from_minutes(rows, facts[key], spot, known_whole[key])
         frames.append(frame)
         dropped.append(_named("core_amm_minutes", facts[key], left_out))
     for key, rows in by_pool(raw_amm_snapshots):
@@ -141,11 +142,16 @@ def core_amm_marks(
     return _joined(frames, _contract("core_amm_marks"))
 
 
-def _served(raw_amm_days: pd.DataFrame) -> dict[tuple[str, str], npt.NDArray[np.int64]]:
-    """Days (since the epoch) of each pool whose flows are known whole."""
-    days = raw_amm_days[raw_amm_days["served"] & raw_amm_days["kind"].isin(["swaps", "minutes"])]
-    whole = {key: minutes.micros(rows["day"]) // marks.DAY_US for key, rows in by_pool(days)}
+def _served(raw_amm_days: pd.DataFrame, *kinds: str) -> dict[tuple[str, str], npt.NDArray[np.int64]]:
+    """Days (since the epoch) of each pool whose flows are known whole, by swaps or minutes if not said."""
+    days = raw_amm_days[raw_amm_days["served"] & raw_amm_days["kind"].isin(kinds or ("swaps", "minutes"))]
+    whole = {key: _days_of(rows["day"]) for key, rows in by_pool(days)}
     return {key: whole.get(key, np.empty(0, dtype=np.int64)) for key, _ in by_pool(raw_amm_days)}
+
+
+def _days_of(times: pd.Series) -> npt.NDArray[np.int64]:
+    """Days since the epoch."""
+    return minutes.micros(times) // marks.DAY_US
 
 
 def _contract(name: str) -> Contract:

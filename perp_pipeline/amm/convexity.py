@@ -81,7 +81,8 @@ def by_day(
 
     Returns:
         One value per day. A day starts at the pool's last price of the day before where that has a row,
-        else at its own first price.
+        else at its own first one: what the market did before the first swap of a pool's life, which no flow
+        shows, does not count.
     """
     samples = np.arange(0, DAY_MINUTES + 1, step)
     grid = days[:, None] * DAY_MINUTES + samples[None, :]
@@ -96,7 +97,9 @@ def by_day(
     in_force = np.median(held.reshape(len(days), -1, step), axis=2)
     middle = np.exp((pool[:, 1:] + pool[:, :-1]) / 2)
     path = pool if market is None else np.log(market(grid))
-    squares = np.diff(path, axis=1) ** 2
+    begun = np.where(before < own_first, grid[:, 0], minute[np.minimum(own_first, len(minute) - 1)])
+    covered = np.clip((grid[:, 1:] - begun[:, None]) / step, 0.0, 1.0)
+    squares = np.diff(path, axis=1) ** 2 * covered
     token1, token0 = step_cost(in_force, middle, squares)
     return DayConvexity(
         token1.sum(axis=1),

@@ -33,7 +33,7 @@ INTRADAY = {"1min": 1, "5min": 5, "1h": 60, "4h": 240}
 DAILY = {"1d": 0, "7d": 6}
 """Days after the end of the swap's day."""
 EXCHANGE_FROM = 60
-"""Shortest horizon, in minutes, that hourly exchange prices can mark: the closes around it follow the swap."""
+"""Shortest horizon, in minutes, that hourly exchange prices can mark: both closes follow the swap."""
 DAY_US = DAY_MINUTES * MINUTE_US
 
 
@@ -58,13 +58,15 @@ class Flows:
 
 
 def flows(swaps: pd.DataFrame, minutes: pd.DataFrame, facts: PoolFacts) -> Flows:
-    """Flows of one pool: its swaps, and on days without them its minutes.
+    """Flows of one pool: its swaps, and its minutes on the days that minute files fill.
 
     Args:
         swaps: rows of core_amm_swaps of the pool, ascending.
         minutes: rows of core_amm_minutes of the pool, ascending.
     """
     files = minutes[minutes["source"] == "minutes"]
+    # on such a day a node may hold some hours' swaps: they are in the file's minutes
+    swaps = swaps[~np.isin(micros(swaps["time"]) // DAY_US, micros(files["minute"]) // DAY_US)]
     net0, net1, price = (
         swaps[name].to_numpy(dtype=np.float64) for name in ("amount0_tokens", "amount1_tokens", "price")
     )
@@ -115,11 +117,12 @@ def mark_days(
         for mark, (value, exchange) in _intraday(found, stamps, served, facts, spot).items():
             add(mark, value, exchange)
     net0, net1, price = (days[name].to_numpy(dtype=np.float64) for name in ("net0", "net1", "price_end"))
+    ends_at = micros(days["ends_at"])
     for mark, later in DAILY.items():
         place = np.searchsorted(stamps, stamps + later)
         reached = (place < len(stamps)) & (stamps[np.minimum(place, len(stamps) - 1)] == stamps + later)
         at_mark = np.where(reached, price[np.minimum(place, len(stamps) - 1)], np.nan)
-        exchange = exchange_price(facts, spot, (stamps + later + 1) * DAY_US)
+        exchange = exchange_price(facts, spot, ends_at[np.minimum(place, len(stamps) - 1)])
         add(mark, quote_value(facts, net0, net1, at_mark), quote_value(facts, net0, net1, exchange))
     return pd.concat(frames, ignore_index=True)
 

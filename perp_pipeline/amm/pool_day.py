@@ -17,7 +17,7 @@ DAY_US = DAY_MINUTES * MINUTE_US
 
 
 def from_minutes(
-    minutes: pd.DataFrame, facts: PoolFacts, spot: dict[str, Spot]
+    minutes: pd.DataFrame, facts: PoolFacts, spot: dict[str, Spot], served: Ints | None = None
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Pool-days of one pool.
 
@@ -28,12 +28,21 @@ def from_minutes(
     Args:
         minutes: rows of core_amm_minutes of the pool, ascending.
         spot: hourly dollar prices by base asset, for pools without a dollar token.
+        served: days (since the epoch) that a source holds whole; all by default. Of a day that ends with a
+            node's record there are the first hours alone: it is left out, whole.
 
     Returns:
         Columns of core_amm_pool_day, and the days left out (day, reason).
     """
     minute = micros(minutes["minute"]) // MINUTE_US
     day = minute // DAY_MINUTES
+    whole = np.ones(len(day), dtype=np.bool_) if served is None else np.isin(day, served)
+    in_part = pd.DataFrame(
+        {"day": pd.to_datetime(np.unique(day[~whole]), unit="D"), "reason": "no source holds the whole day"}
+    )
+    if not whole.any():
+        return pd.DataFrame(), in_part
+    minutes, minute, day = minutes[whole], minute[whole], day[whole]
     starts = np.flatnonzero(np.diff(day, prepend=day[:1] - 1))
     ends = np.append(starts[1:], len(day)) - 1
     days = day[starts]
@@ -90,6 +99,7 @@ def from_minutes(
             "net0": sums["net0"],
             "net1": sums["net1"],
             "price_end": price_end,
+            "ends_at": pd.to_datetime((days + 1) * DAY_US, unit="us", utc=True),
             "usd0_end": usd0,
             "usd1_end": usd1,
             "fees_usd": fees,
@@ -107,7 +117,7 @@ def from_minutes(
     )
     known = np.isfinite(usd0) & np.isfinite(usd1) & np.isfinite(volume_usd)
     left_out = frame.loc[~known, ["day"]].assign(reason="no hourly spot price of a token for the whole day")
-    return frame[known].reset_index(drop=True), left_out
+    return frame[known].reset_index(drop=True), pd.concat([in_part, left_out], ignore_index=True)
 
 
 def market_convexity(

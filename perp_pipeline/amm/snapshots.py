@@ -7,12 +7,14 @@ and Robinson 2020, Uniswap v2 Core, 2.4). Valued at the price of the day's last 
 profit as that of core_amm_swaps. Volume is the fees over the pair's fee: what came in. The pair's own
 counters add what went out, which is the same trade again where a flash swap gives its token back (2020-10-26:
 1.7 billion dollars by one counter in a step, 37 million by the other). Days are as long as the snapshots make
-them: from the last one of a day to the last one of the next.
+them: from the last one of a day to the last one of the next. Where one is far from midnight the day is left
+out.
 """
 
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from perp_pipeline.amm.convexity import step_cost
@@ -20,6 +22,12 @@ from perp_pipeline.amm.minutes import DAY_MINUTES, MINUTE_US, micros, quote_is_t
 from perp_pipeline.amm.pool_day import usd_values
 from perp_pipeline.amm.pools import PoolFacts
 from perp_pipeline.amm.spot import Spot
+
+Ints = npt.NDArray[np.int64]
+
+
+_FAR = 1.5
+"""Usual steps between snapshots that a day's first and last one may lie from its midnights."""
 
 
 def pool_days(
@@ -90,6 +98,7 @@ def pool_days(
             "net0": sums["net0"],
             "net1": sums["net1"],
             "price_end": price_end,
+            "ends_at": pd.to_datetime(time[1:][ends], unit="us", utc=True),
             "usd0_end": usd0,
             "usd1_end": usd1,
             "fees_usd": fees,
@@ -108,6 +117,7 @@ def pool_days(
         }
     )
     reason = pd.Series("", index=frame.index)
+    reason[_in_part(time, starts, ends, days)] = "snapshots are missing at the day's beginning or end"
     # fees of a step without trades are the rounding of the reserves
     reason[~((frame["volume_usd"] > 0) & ((frame["counted0"] > 0) | (frame["counted1"] > 0)))] = (
         "no volume between the snapshots of the day"
@@ -118,3 +128,17 @@ def pool_days(
     )
     left_out = pd.DataFrame({"day": frame["day"], "reason": reason})[reason != ""]
     return frame[reason == ""].reset_index(drop=True), left_out
+
+
+def _in_part(time: Ints, starts: Ints, ends: Ints, days: Ints) -> npt.NDArray[np.bool_]:
+    """Days that begin or end far from midnight: by more than one and a half of the usual steps.
+
+    Args:
+        time: moments of the snapshots, epoch microseconds.
+        starts, ends: each day's first and last step; step k runs from snapshot k to k + 1.
+    """
+    reach = _FAR * float(np.median(np.diff(time)))
+    midnight = days * DAY_MINUTES * MINUTE_US
+    off = np.abs(midnight - time[starts])
+    missing = midnight + DAY_MINUTES * MINUTE_US - time[ends + 1]
+    return np.asarray((off > reach) | (missing > reach))

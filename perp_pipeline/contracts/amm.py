@@ -88,7 +88,8 @@ CORE_AMM_POOL_DAY = Contract(
     name="core_amm_pool_day",
     doc=(
         "Liquidity providers' day: net flows that swaps brought in, valued at the day-end price, less the "
-        "protocol's fees. pnl = fees - convexity, hedged at the day's end."
+        "protocol's fees. pnl = fees - convexity, hedged at the day's end. Whole days alone: one that its "
+        "source holds in part is among the rows kept out (a pool's first day begins with its first swap)."
     ),
     grain="one pool and UTC day with swaps",
     key=("chain", "pool", "day"),
@@ -130,6 +131,11 @@ CORE_AMM_POOL_DAY = Contract(
         Column("net0", "float64", "token0 that swaps brought in, net (fees inside)", "tokens"),
         Column("net1", "float64", "token1 that swaps brought in, net (fees inside)", "tokens"),
         Column("price_end", "float64", "pool price after the day's last swap", "token1 per token0"),
+        Column(
+            "ends_at",
+            "timestamp",
+            "when the day's flows are valued: its midnight; its last snapshot's moment",
+        ),
         Column("usd0_end", "float64", "value of token0 at the day's end", "USD"),
         Column("usd1_end", "float64", "value of token1 at the day's end", "USD"),
         Column("fees_usd", "float64", "fees of the liquidity providers, at the day-end price", "USD", low=0),

@@ -57,7 +57,8 @@ RAW_AMM_DAYS = Contract(
     name="raw_amm_days",
     doc=(
         "Which UTC days of which pool the lake has sources for, by kind, with the pool's constants. A day "
-        "that a node does not hold is here with its words, and has no rows elsewhere."
+        "that a node does not hold is here with its words, and has no rows elsewhere; one that it holds in "
+        "part has its swaps up to last_block, and no pool-day."
     ),
     grain="one pool, kind of source and day",
     key=("chain", "pool", "kind", "day"),
@@ -67,7 +68,12 @@ RAW_AMM_DAYS = Contract(
         Column("kind", "string", "what was read", values=("swaps", "liquidity", "minutes", "snapshots")),
         DAY,
         Column("first_block", "int64", "first block of the day; null for files", nullable=True),
-        Column("last_block", "int64", "last block of the day; null for files", nullable=True),
+        Column(
+            "last_block",
+            "int64",
+            "last block of the day, or of what is held of it; null for files",
+            nullable=True,
+        ),
         Column("served", "bool", "the source holds the whole day"),
         Column("n_rows", "int64", "rows that came", low=0),
         Column("reason", "string", "the node's words where the day is not served", nullable=True),

@@ -211,7 +211,7 @@ class PoolReader:
     ) -> PoolDay:
         """For a refused day of swaps after a served one: its blocks up to where the node's record ends.
 
-        The day stays marked as not served whole.
+        The day stays marked as not served whole: its swaps are kept, and there is no pool-day of it.
         """
         before = [d for d in found if d.kind == day.kind and d.day == day.day - timedelta(days=1)]
         if day.kind != "swaps" or not day.refused or not before or before[0].refused or day.first > day.last:
@@ -279,8 +279,14 @@ def _say_odd(pool: Pool, days: list[PoolDay]) -> None:
     swaps = [day for day in days if day.kind == "swaps"]
     refused = [day for before, day in pairwise(swaps) if day.refused and not before.refused]
     for day in refused:
-        said = "%s %s: the node holds the day before, not this one: %s"
-        _log.warning(said, pool.label, day.day, day.refused)
+        if day.parts:
+            said = (
+                "%s %s: the node's record ends within this day, at block %d after %d swaps: no pool-day: %s"
+            )
+            _log.warning(said, pool.label, day.day, day.last, day.n_rows, day.refused)
+        else:
+            said = "%s %s: the node holds the day before, not this one: %s"
+            _log.warning(said, pool.label, day.day, day.refused)
     for before, day, after in zip(swaps, swaps[1:], swaps[2:], strict=False):
         if not (day.n_rows or day.refused) and min(before.n_rows, after.n_rows) >= _BUSY:
             said = "%s %s: no swap, asked for in two ways, between days of %d and %d: look for them elsewhere"

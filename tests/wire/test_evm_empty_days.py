@@ -190,6 +190,30 @@ def test_a_refused_day_after_a_served_one_is_worth_a_word(
     assert "2024-01-02" in caplog.text
 
 
+def test_a_day_within_which_the_record_ends_is_said_to_be_no_pool_day(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    ends = GENESIS + BLOCKS + 2100
+
+    def answer(query: dict[str, Any]) -> dict[str, Any]:
+        first, last = int(query["fromBlock"], 16), int(query["toBlock"], 16)
+        if last > ends:
+            return {"error": {"code": 4444, "message": "pruned history unavailable"}}
+        found = [swap_log(query, block - first) for block in range(first, last + 1) if block % 60 == 0]
+        return {"result": found if query["topics"][0][0] == SWAP else []}
+
+    days, _ = _read(tmp_path, answer)
+    swaps = days.query("kind == 'swaps'")
+    assert swaps["served"].tolist() == [True, False, False]
+    assert swaps["last_block"].tolist()[1] == ends
+    held = swaps["n_rows"].tolist()[1]
+    said = (
+        f"2024-01-02: the node's record ends within this day, at block {ends} after {held} swaps: no pool-day"
+    )
+    assert caplog.text.count(said) == 1
+    assert "holds the day before, not this one" not in caplog.text
+
+
 def test_a_pool_without_any_swap_is_an_error_where_it_was_asked_for(tmp_path: Path) -> None:
     fake, registry = FakeNode(logs=_nothing), load_registry()
     http = client(tmp_path, transport=fake.transport)
