@@ -10,13 +10,17 @@ from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from perp_pipeline.sources.errors import NotServed, PermanentError, SourceError, TransientError
+from perp_pipeline.sources.errors import NotServed, PermanentError, SourceError, TooSlow, TransientError
 
 BYBIT_BAN_SECONDS = 600.0
 """What Bybit's rate-limit page tells an address to wait after its 403."""
 
 _MILLISECOND_HOSTS = ("indexer.dydx.trade",)
 _RETRIED = {408, 418, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524}
+_TIMED_OUT = {408, 504, 524}
+"""The server, or one between it and us (524: Cloudflare), waited in vain."""
+_LATE = re.compile(rb"time.?out|timed.?out|deadline exceeded", re.IGNORECASE)
+"""The same, said with another status."""
 # Rate limits that some venues announce in a body with status 200: (key, value).
 _LIMIT_CODES = {"retCode": (10006, 10018), "code": ("50011", "50061")}
 _BANNED_UNTIL = re.compile(rb"banned until (\d{13})")
@@ -70,8 +74,9 @@ def diagnose(
         )
     if status in _RETRIED or status == 403:
         limited = status in (403, 418, 429)
+        late = status in _TIMED_OUT or (status >= 500 and _LATE.search(content[:2000]) is not None)
         return Trouble(
-            TransientError,
+            TooSlow if late else TransientError,
             f"the venue {'asks to slow down' if limited else 'has a problem'}, {said}",
             "Run again later: what is complete so far is kept",
             retry_after(host, status, headers, content, now),

@@ -19,6 +19,10 @@ class BodyTooLarge(TransientError):
     """The answer is longer than any of the source's should be, and was cut off."""
 
 
+class TooSlow(TransientError):
+    """No answer came in time: what was asked may be too much for one answer."""
+
+
 class Unreachable(TransientError):
     """No server at the address: the name does not resolve, or nobody takes the connection."""
 

@@ -52,6 +52,11 @@ class LogFilter:
             "toBlock": hex(self.last),
         }
 
+    @property
+    def span(self) -> int:
+        """How many blocks there are."""
+        return self.last - self.first + 1
+
     def halves(self) -> list[LogFilter]:
         """The range in two; a single block as it is."""
         middle = (self.first + self.last) // 2

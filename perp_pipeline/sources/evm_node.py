@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from perp_pipeline.sources.base import Request
 from perp_pipeline.sources.endpoints import Endpoint
-from perp_pipeline.sources.errors import NotInStore, NotServed, PermanentError
+from perp_pipeline.sources.errors import BodyTooLarge, NotInStore, NotServed, PermanentError, TooSlow
 from perp_pipeline.sources.evm_rpc import (
     Call,
     CallRefused,
@@ -102,8 +102,8 @@ class Node:
     ) -> list[T]:
         """Results of calls whose answers never change, in bodies of as many as the node takes.
 
-        A body that is refused is sent in halves, and these in halves again: whatever a node takes, a further
-        run finds what it needs under the same questions.
+        A body that is refused, too long or too late is sent in halves, and these in halves again: whatever a
+        node takes, a further run finds what it needs under the same questions.
 
         Args:
             check: raises a SourceError for calls and results that must not be kept.
@@ -146,14 +146,17 @@ class Node:
         request, middle = self._together(http, calls), len(calls) // 2
         if not self._goes_in_parts(http, calls):
             try:
-                body = http.fetch(request, final=True, check=verify, label=label)
+                body = http.fetch(request, final=True, check=verify, divisible=True, label=label)
                 if body is None:
                     raise NotServed(f"{label}: no answer")
                 return parse(body.content)
-            except PermanentError as error:
+            except (PermanentError, BodyTooLarge, TooSlow) as error:
                 if not middle or isinstance(error, (NotServed, NotInStore, CallRefused)):
                     raise
-                self.most[0] = min(self.most[0], middle)
+                if isinstance(error, TooSlow):
+                    self._results(http, calls[:1], label, check, read)  # a node that is down ends the search
+                else:
+                    self.most[0] = min(self.most[0], middle)
         return [
             *self._results(http, calls[:middle], label, check, read),
             *self._results(http, calls[middle:], label, check, read),

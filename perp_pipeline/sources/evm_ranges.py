@@ -12,17 +12,26 @@ What looks as if logs were left out (a jump of the price, no log at all) is aske
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pyarrow as pa
 
 from perp_pipeline.sources.base import Request
-from perp_pipeline.sources.errors import NotInStore, NotServed, PermanentError, SourceError
+from perp_pipeline.sources.errors import (
+    BodyTooLarge,
+    NotInStore,
+    NotServed,
+    PermanentError,
+    SourceError,
+    TooSlow,
+    TransientError,
+)
 from perp_pipeline.sources.evm_errors import BrokenPricePath
 from perp_pipeline.sources.evm_logs import LogFilter, price_jump
 from perp_pipeline.sources.evm_node import Node
+from perp_pipeline.sources.evm_parts import TOO_MUCH, Cut, call_of, note, noted, single_block
 from perp_pipeline.sources.evm_rpc import (
     BatchRefused,
     RangeNotHeld,
@@ -33,9 +42,9 @@ from perp_pipeline.sources.evm_rpc import (
 )
 from perp_pipeline.sources.evm_together import (
     BELIEVED,
+    FULL,
     Ready,
     Together,
-    call_of,
     keep_word,
     parse,
     refusal_of,
@@ -112,9 +121,9 @@ class NodeRoute:
     """Logs through a node's eth_getLogs.
 
     Attributes:
-        limit: the span that the node answered, once it refused a larger one: ranges that come after are asked
-            for in such parts at once. A route serves a month of a pool from its first day, so that the
-            questions of a month are the same in every run.
+        limit: the span that the node answered, once a larger one was refused, too slow, or too long an
+            answer: ranges that come after are asked for in such parts at once. A route serves a month of a
+            pool from its first day, so that the questions of a month are the same in every run.
         ready: logs that were asked for together and are not yet taken.
     """
 
@@ -139,7 +148,7 @@ class NodeRoute:
 
         Raises:
             RangeNotHeld: the node does not hold the range.
-            RangeTooLarge: it refuses a single block.
+            RangeTooLarge, TooSlow, BodyTooLarge: a single block is too much.
         """
         yield from self._ranges(http, label, now, recent).parts(asked)
 
@@ -184,28 +193,48 @@ class _Ranges:
             self.ready.update(together.ask(ranges, rows))
 
     def parts(self, asked: LogFilter) -> Iterator[Part]:
-        span, request = asked.last - asked.first + 1, request_of(self.node, asked)
-        if self.limit and self.limit[0] < span and self.http.store.entry(request) is None:
-            yield from self._in_steps(asked, self.limit[0])
+        request = request_of(self.node, asked)
+        whole = self.http.store.entry(request) is not None
+        if self.limit and self.limit[0] < asked.span and not whole:
+            yield from self._in_steps(asked, self.limit[0], _PERHAPS)
             return
-        try:
-            sha256, logs = self._believable(asked)
-        except RangeTooLarge as error:
-            if span == 1:
-                raise RangeTooLarge(
-                    f"{self.label}: the node refuses the single block {asked.first}: {error}"
-                ) from None
-            step = error.max_span if error.max_span and error.max_span < span else (span + 1) // 2
-            if error.by_span:
-                self.limit[:] = [min([step, *self.limit])]
-            yield from self._in_steps(asked, step)
-            return
-        address = f"{self.node.address}#eth_getLogs/{asked.address}/{asked.first}-{asked.last}"
-        yield Part(logs, address, sha256, asked, request)
+        cut, rows = None if whole else noted(self.http, self.node, asked), _PERHAPS
+        if cut is None:
+            try:
+                sha256, logs = self._believable(asked)
+            except TOO_MUCH as error:
+                if asked.span == 1:
+                    raise single_block(self.label, asked, error) from None
+                if isinstance(error, TooSlow):
+                    self._require_life(asked)
+                cut = Cut.of(asked, error)
+                rows = _PERHAPS if isinstance(error, RangeTooLarge) else FULL
+            else:
+                address = f"{self.node.address}#eth_getLogs/{asked.address}/{asked.first}-{asked.last}"
+                yield Part(logs, address, sha256, asked, request)
+                return
+        if cut.for_all:
+            self.limit[:] = [min([cut.step, *self.limit])]
+        yield from self._in_steps(asked, cut.step, rows)
+        if self.http.store.entry(request) is None:
+            note(self.http, self.node, asked, cut, self.now)
 
-    def _in_steps(self, asked: LogFilter, step: int) -> Iterator[Part]:
+    def _require_life(self, asked: LogFilter) -> None:
+        """Ask for a single block: a node that has no answer to that either is out of order, and is not
+        asked for ever smaller parts.
+
+        Raises:
+            SourceError: no answer came.
+        """
+        block = replace(asked, last=asked.first)
+        try:
+            self._ask(block)
+        except TOO_MUCH as error:
+            raise single_block(self.label, block, error) from None
+
+    def _in_steps(self, asked: LogFilter, step: int, rows: int) -> Iterator[Part]:
         parts = list(steps(asked, step))
-        self.ahead(parts, _PERHAPS)
+        self.ahead(parts, rows)
         for part in parts:
             yield from self.parts(part)
 
@@ -267,14 +296,17 @@ class _Ranges:
 
         name = f"{self.label} blocks {asked.first}-{asked.last}"
         try:
-            body = self.http.fetch(request, final=True, check=check, label=name)
+            body = self.http.fetch(request, final=True, check=check, divisible=True, label=name)
         except NotServed:
             if refused:
                 keep_word(self.http, word_of(self.node, asked), refused[-1], self.now)
                 result_of(loads(refused[-1]))
             raise
-        except PermanentError as error:
-            raise (refusal(str(error)) or error) from None
+        except (BodyTooLarge, TooSlow):
+            raise
+        except (PermanentError, TransientError) as error:
+            said = isinstance(error, PermanentError) or type(error) is TransientError  # not: seen in a body
+            raise ((refusal(str(error)) if said else None) or error) from None
         if body is None:
             raise NotServed(f"{name}: no answer")
         table = parsed[body.content] if body.content in parsed else parse(body.content, asked)

@@ -12,20 +12,31 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from perp_pipeline.sources.errors import FormatChanged, NotServed, PermanentError, TransientError
+from perp_pipeline.sources.errors import (
+    FormatChanged,
+    NotServed,
+    PermanentError,
+    TooSlow,
+    TransientError,
+)
 
 _SLOW = re.compile(r"(query|execution) (has )?(timed? ?out|exceeded)|query timeout", re.IGNORECASE)
 _RATE = re.compile(
     r"rate.?limit|request rate|request count|too many requests|per second|/ ?s(ec)?\b|\brps\b|quota|"
-    r"usage limit|request limit|compute units|capacity|throughput|try again|temporar|"
-    r"time.?out|timed out|overloaded|busy|internal error|header not found|unknown block",
+    r"usage limit|request limit|compute units|capacity|throughput|slow down",
     re.IGNORECASE,
 )
 _TOO_LARGE = re.compile(
-    r"more than [\d,]+ (results|logs)|too (large|big|many|wide)|size exceed|exceed\w* (the )?(max|limit|\d)|"
-    r"block range|range (is )?(too|exceed|limit)|ranges? over \d|limit exceeded|limited to|"
-    r"up to a? ?[\d,]+k? block|max(imum)? .{0,20}(range|results)",
+    r"more than ([\d,]+|allowed number of) (results|logs)|too (large|big|many|wide)|size exceed|"
+    r"exceed\w* (the )?(max|limit|\d)|block range|range (is )?(too|exceed|limit)|ranges? over \d|"
+    r"limit exceeded|limited to|up to a? ?[\d,]+k? block|max(imum)? .{0,20}(range|results|distance)|"
+    r"larger than|smaller than size|(smaller|reduc\w+|narrow\w*) .{0,20}range|too far apart|limit (is|of) \d|"
+    r"exceeds? .{0,20}(range|limit|results)|too many events",
     re.IGNORECASE,
+)
+_TIMED_OUT = re.compile(r"time.?out|timed.?out|deadline exceeded|took too long", re.IGNORECASE)
+_PASSING = re.compile(
+    r"try again|temporar|overloaded|busy|internal error|header not found|unknown block", re.IGNORECASE
 )
 _NOT_HELD = re.compile(
     r"prun|archive|missing trie|\bhistor|\bholds\b|does not (hold|have)|no longer|not synced|"
@@ -37,8 +48,10 @@ _NOT_LET_IN = re.compile(
     re.IGNORECASE,
 )
 _NAMED_SPAN = re.compile(
-    r"max(?:imum)?(?: block range)?(?: is set to| is| set to| of|:)?\s*([\d,]+k?)\b|"
-    r"up to (?:a )?([\d,]+k?) block|limited to (?:a )?([\d,]+k?)\b|ranges? over ([\d,]+k?)\b",
+    r"max(?:imum)?(?: \[from, to\])?(?: block)?s?(?: range| distance)?(?: is set to| is| set to| of|:| =)?\s*"
+    r"([\d,]+k?)\b|up to (?:a )?([\d,]+k?) block|limited to (?:a |0 - )?([\d,]+k?)\b|"
+    r"ranges? over ([\d,]+k?)\b|limit (?:is|of) ([\d,]+k?)\b|greater than ([\d,]+k?) max|"
+    r"smaller than size ([\d,]+k?)\b",
     re.IGNORECASE,
 )
 
@@ -63,7 +76,7 @@ class RangeTooLarge(PermanentError):
         super().__init__(message)
         self.max_span = max_span
         self.by_span = max_span is not None or (
-            "range" in message.lower() and not re.search(r"results|logs|size", message)
+            "range" in message.lower() and not re.search(r"results|logs|size", message, re.IGNORECASE)
         )
 
 
@@ -104,7 +117,7 @@ def result_of(answer: object) -> Any:
     """The result of one answer.
 
     Raises:
-        RangeTooLarge, RangeNotHeld, CallRefused, TransientError: by the meaning of the node's error.
+        RangeTooLarge, RangeNotHeld, CallRefused, TooSlow, TransientError: by the meaning of the node's error.
         FormatChanged: not a JSON-RPC answer.
     """
     if not isinstance(answer, dict) or ("result" not in answer and "error" not in answer):
@@ -114,7 +127,9 @@ def result_of(answer: object) -> Any:
         return answer.get("result")
     if not isinstance(error, dict):
         raise FormatChanged(f"the node's error is not an object: {error!r}")
-    raise _meaning(error.get("code"), str(error.get("message", "")))
+    said, more = str(error.get("message", "")), error.get("data")
+    # Nethermind says "invalid params", and what is wrong with them in the data
+    raise _meaning(error.get("code"), f"{said}: {more}" if isinstance(more, str) and " " in more else said)
 
 
 def refusal(text: str) -> RangeTooLarge | None:
@@ -171,7 +186,7 @@ def answers_of(content: bytes, count: int) -> list[Any]:
     if isinstance(answers, dict):
         error = answers.get("error")
         said = str(error.get("message")) if isinstance(error, dict) else ""
-        if error is not None and not _RATE.search(said):
+        if error is not None and not any(t.search(said) for t in (_RATE, _TIMED_OUT, _PASSING)):
             raise BatchRefused(f"{count} calls in one body: the node says {error}")
         result_of(answers)
         raise FormatChanged("the node answered a batch with a single result")
@@ -269,6 +284,10 @@ def _meaning(code: object, message: str) -> Exception:
         return TransientError(text)
     if _TOO_LARGE.search(message):
         return RangeTooLarge(text, _named_span(message))
+    if _TIMED_OUT.search(message):
+        return TooSlow(text)
+    if _PASSING.search(message):
+        return TransientError(text)
     if code in (-32601, -32602, -32600) or _NOT_LET_IN.search(message):
         return CallRefused(text)
     if code == 4444 or _NOT_HELD.search(message):
@@ -277,7 +296,7 @@ def _meaning(code: object, message: str) -> Exception:
 
 
 def _named_span(message: str) -> int | None:
-    if re.search(r"results|logs", message) and not re.search(r"range|block", message):
+    if re.search(r"results|logs", message, re.IGNORECASE) and not re.search(r"range|block", message):
         return None
     match = _NAMED_SPAN.search(message)
     if match is None:

@@ -15,10 +15,17 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from perp_pipeline.sources.base import Request
-from perp_pipeline.sources.errors import BodyTooLarge, IncompleteBody, PermanentError, TransientError
+from perp_pipeline.sources.errors import (
+    BodyTooLarge,
+    IncompleteBody,
+    PermanentError,
+    TooSlow,
+    TransientError,
+)
 from perp_pipeline.sources.evm_logs import LogFilter, read_logs, verify
 from perp_pipeline.sources.evm_node import Node
-from perp_pipeline.sources.evm_rpc import Call, RangeNotHeld, RangeTooLarge, answer_bodies, batch_payload
+from perp_pipeline.sources.evm_parts import call_of, is_noted
+from perp_pipeline.sources.evm_rpc import RangeNotHeld, RangeTooLarge, answer_bodies, batch_payload
 
 if TYPE_CHECKING:
     from perp_pipeline.sources.http import Http
@@ -30,7 +37,7 @@ BELIEVED = timedelta(days=30)
 """How long a node's word that it does not hold a range stands."""
 MOST = 50
 """Ranges in one body; many providers take a hundred calls."""
-_ROWS = 20_000
+FULL = 20_000
 """Logs that one body is to hold: some 15 MB."""
 
 
@@ -59,25 +66,27 @@ class Together:
         """Fetch what the store lacks of ranges, in as few bodies as the node answers.
 
         A range that the node refuses in company is left to be asked for alone, and so are all after an
-        answer that does not come: who asks alone says what is wrong.
+        answer that does not come: who asks alone says what is wrong. Where an answer is too long or too
+        late, fewer are asked for at a time.
 
         Args:
             rows: logs to expect in a range.
         """
         ready: Ready = {}
-        most = self.node.most
+        most, few = self.node.most, MOST
         waiting = [part for asked in ranges for part in self._lacking(asked)]
-        while len(waiting) > 1 and most[0] > 1:
-            chosen = waiting[: max(1, min(_ROWS // max(rows, 1), MOST, most[0]))]
+        while len(waiting) > 1 and (count := min(FULL // max(rows, 1), few, most[0])) > 1:
+            chosen = waiting[:count]
             late: list[LogFilter] = []
             found: Ready = {}
             try:
                 found, late = self._ask(chosen)
-            except (PermanentError, BodyTooLarge) as error:
+            except (PermanentError, BodyTooLarge, TooSlow) as error:
                 _log.info("%s: %d ranges in one body: %s", self.label, len(chosen), error)
-                if len(chosen) > 1:
-                    most[0] = len(chosen) // 2
-                    continue
+                few = len(chosen) // (4 if isinstance(error, TooSlow) else 2)  # waiting in vain takes long
+                if isinstance(error, PermanentError):
+                    most[0] = few
+                continue
             except TransientError as error:
                 _log.info("%s: ranges are asked for one by one: %s", self.label, error)
                 break
@@ -85,7 +94,8 @@ class Together:
                 most[0] = max(1, len(chosen) // 2)
             ready |= found
             waiting = [*waiting[len(chosen) :], *late]
-            rows = -(-sum(table.num_rows for _, table in found.values()) // len(chosen))
+            if found:
+                rows = -(-sum(table.num_rows for _, table in found.values()) // len(found))
         return ready
 
     def _lacking(self, asked: LogFilter) -> list[LogFilter]:
@@ -96,6 +106,8 @@ class Together:
 
     def _answered(self, asked: LogFilter) -> bool:
         if self.http.store.entry(request_of(self.node, asked)) is not None:
+            return True
+        if is_noted(self.http, self.node, asked):
             return True
         entry = self.http.store.entry(word_of(self.node, asked))
         return entry is not None and _stands(self.http, entry, self.believed)
@@ -178,8 +190,3 @@ def parse(content: bytes, asked: LogFilter) -> pa.Table:
     table = read_logs(content)
     verify(table, asked)
     return table
-
-
-def call_of(asked: LogFilter) -> Call:
-    """The call for the logs of a range."""
-    return Call("eth_getLogs", (asked.params(),))

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from perp_pipeline.sources.answers import Trouble
 from perp_pipeline.sources.base import Body, BodyCheck, Request
 from perp_pipeline.sources.errors import (
+    BodyTooLarge,
     ChecksumMismatch,
     NotInStore,
     NotServed,
@@ -132,6 +133,7 @@ class Http:
         check: BodyCheck | None = None,
         sha256: str | None = None,
         absent_ok: bool = False,
+        divisible: bool = False,
         label: str = "",
     ) -> Body | None:
         """The body of a request, from the store or from the venue.
@@ -143,6 +145,7 @@ class Http:
                 attempt.
             sha256: hex digest that the body must have.
             absent_ok: return None where the venue has no such file, and record that.
+            divisible: the caller asks for less where an answer is too large, and is told so at once.
             label: venue, table, partition and symbol, for messages.
 
         Raises:
@@ -164,7 +167,7 @@ class Http:
             )
         stored = self.store.get(request) if entry is not None and entry.etag and not entry.final else None
         try:
-            answer, content = self._download(request, check, sha256, name, stored, absent_ok)
+            answer, content = self._download(request, check, sha256, name, stored, absent_ok, divisible)
         except _Absent:
             self.store.put_absence(request, status=404, fetched_at=self._now(), final=final)
             self._count(absent=1)
@@ -176,6 +179,8 @@ class Http:
         self, request: Request, parts: Callable[[bytes], Sequence[tuple[Request, bytes]]], *, label: str
     ) -> list[str]:
         """Ask in one body what several requests ask, and keep what answers each as its final body.
+
+        An answer that is too large is not asked for again.
 
         Args:
             request: the question that holds them all; its own body is not kept.
@@ -195,7 +200,7 @@ class Http:
 
         if self.offline:
             raise NotInStore(f"{label}: offline. Run once without --offline")
-        _, content = self._download(request, check, None, label, None, False)
+        _, content = self._download(request, check, None, label, None, False, divisible=True)
         self._report("fetched", label, request, bytes=len(content))
         return [
             self.store.put(asked, part, status=200, fetched_at=self._now(), final=True).sha256
@@ -257,6 +262,7 @@ class Http:
         name: str,
         stored: tuple[Entry, bytes] | None,
         absent_ok: bool,
+        divisible: bool,
     ) -> tuple[Answer, bytes]:
         """The venue's answer and the checked body, which is the stored one where the answer confirms that.
 
@@ -295,6 +301,8 @@ class Http:
             if trouble.about_body:
                 stored = None  # it may be what a 304 confirmed: the next attempt asks for it in full
             try:
+                if divisible and trouble.error is BodyTooLarge:
+                    raise GivenUp("")
                 delay = tries.next_delay(trouble)
             except GivenUp as end:
                 if trouble.error is Unreachable:

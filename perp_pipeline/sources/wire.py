@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from perp_pipeline.sources.answers import Trouble, diagnose
 from perp_pipeline.sources.base import Request
-from perp_pipeline.sources.errors import BodyTooLarge, TransientError, Unreachable
+from perp_pipeline.sources.errors import BodyTooLarge, SourceError, TooSlow, TransientError, Unreachable
 
 if TYPE_CHECKING:
     import httpx
@@ -116,8 +116,12 @@ class Wire:
         except (httpx.TransportError, httpx.DecodingError) as error:
             remedy = f"Check the connection{' and the gateway' if self.gateway else ''}. {AGAIN}"
             what = f"no complete answer, {type(error).__name__}: {error}"
-            gone = isinstance(error, (httpx.ConnectError, httpx.ConnectTimeout))
-            raise Failed(Trouble(Unreachable if gone else TransientError, what, remedy)) from error
+            kind: type[SourceError] = TransientError
+            if isinstance(error, (httpx.ConnectError, httpx.ConnectTimeout)):
+                kind = Unreachable
+            elif isinstance(error, httpx.ReadTimeout):
+                kind = TooSlow
+            raise Failed(Trouble(kind, what, remedy)) from error
         if response.status_code == 304 and etag:
             return Answer(304, b"", etag)
         host = urlsplit(request.sent_to).netloc.rpartition("@")[2]
@@ -146,7 +150,7 @@ class Wire:
                 remedy = "The venue sent nonsense, or max_body_bytes is too small for this file"
                 raise Failed(Trouble(BodyTooLarge, what, remedy, about_body=True))
             if time.monotonic() > deadline:
-                raise Failed(Trouble(TransientError, f"no end after {self._bounds.total:g} s", AGAIN))
+                raise Failed(Trouble(TooSlow, f"no end after {self._bounds.total:g} s", AGAIN))
         length = response.headers.get("content-length", "")
         # The client itself counts what comes by a socket; this covers other transports.
         plain = "content-encoding" not in response.headers

@@ -116,7 +116,7 @@ def test_a_node_of_three_calls_a_body_gives_all(refusal: httpx.Response, tmp_pat
 
 
 def test_bodies_hold_a_bounded_number_of_logs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(evm_together, "_ROWS", 5)
+    monkeypatch.setattr(evm_together, "FULL", 5)
     node = _node()
     _read(tmp_path, node)
     assert node.bodies == [1, 1, *[5] * 7, 3]
