@@ -10,6 +10,8 @@ from enum import StrEnum
 
 import pandas as pd
 
+from perp_pipeline.research.claims.prose import reflowed
+
 Tables = Mapping[str, pd.DataFrame]
 """Tables of the lake by name; those that the lake lacks are absent or empty."""
 
@@ -203,8 +205,8 @@ class Claim:
 
     @property
     def definition(self) -> str:
-        """How the numbers are computed."""
-        return inspect.getdoc(self.compute) or ""
+        """How the numbers are computed: the docstring of ``compute``, a paragraph to a line."""
+        return reflowed(inspect.getdoc(self.compute) or "")
 
     @property
     def code(self) -> str:

@@ -183,11 +183,12 @@ def out_claim_parts(**tables: pd.DataFrame) -> pd.DataFrame:
     return build_claim_parts(tables)
 
 
-def explain(claim_id: int, tables: Tables | None = None) -> dict[str, str]:
+def explain(claim_id: int, tables: Tables | None = None, window: str | None = None) -> dict[str, str]:
     """A claim in full: statement, published value, definition, window, tables and code.
 
     Args:
         tables: with the lake's tables, the finding is computed and added.
+        window: another period than the claim's own that its numbers are computed over.
 
     Raises:
         KeyError: there is no such claim.
@@ -198,11 +199,13 @@ def explain(claim_id: int, tables: Tables | None = None) -> dict[str, str]:
         "statement": claim.statement,
         "published": claim.published,
         "definition": claim.definition,
-        "window": claim.window,
+        "window": claim.window
+        if window is None
+        else f"{window}, as asked for; the claim's own: {claim.window}",
         "tables": claim.origin,
         "code": claim.code,
     }
     if tables is not None:
-        finding = evaluate(claim, tables)
+        finding = evaluate(claim, tables, window)
         text |= {"verdict": str(finding.verdict), "reason": finding.reason}
     return text
