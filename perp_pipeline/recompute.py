@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterable
 import pandas as pd
 
 from perp_pipeline import contracts
+from perp_pipeline.claim_reach import out_of_reach
 from perp_pipeline.lake import Lake, TableMissing
 from perp_pipeline.lake.tables import to_frame
 from perp_pipeline.research.persistence_null import is_null
@@ -31,7 +32,8 @@ def claim_tables_over(
     """The same, with the rows of ``window`` in the result tables.
 
     A result table that states its numbers by period and has none of the window gets them, computed from the
-    lake's tables, in memory; the lake stays as it is.
+    lake's tables, in memory; the lake stays as it is. A table that can have none of the window, since the
+    data do not reach it or it is too short, is not computed.
 
     Args:
         window: a period of :mod:`perp_pipeline.research.periods`.
@@ -45,7 +47,12 @@ def claim_tables_over(
     for name in names:
         frame = _frame(lake, name)
         step = steps[name]
-        if "periods" in step.parameters and not _holds(frame, window, name in simulated):
+        by_period = "periods" in step.parameters
+        if (
+            by_period
+            and not _holds(frame, window, name in simulated)
+            and not out_of_reach(lake, name, window)
+        ):
             tell(name)
             frame = _joined(frame, _built(lake, step, window, settings), window)
         frames[name] = frame

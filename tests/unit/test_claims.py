@@ -336,6 +336,9 @@ def test_a_window_is_computed_beside_what_the_lake_has() -> None:
                 raise TableMissing(contract.name)
             return tables[contract.name]
 
+        def partitions(self, contract: Contract) -> dict[object, object]:
+            return {}
+
     tables = lake(1)
     told: list[str] = []
     names = ("out_venue_spreads", "out_amm_profit_per_volume", "core_funding_daily")

@@ -28,6 +28,10 @@ class Held:
             raise TableMissing(contract.name)
         return self.frames[contract.name]
 
+    def partitions(self, contract: Contract) -> dict[object, object]:
+        """Months are not told."""
+        return {}
+
 
 @pytest.fixture(scope="module")
 def frames() -> dict[str, pd.DataFrame]:
