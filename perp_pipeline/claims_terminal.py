@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from datetime import UTC, datetime
 from typing import Any
 
 import pandas as pd
@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from perp_pipeline import contracts
+from perp_pipeline.claim_explained import print_explanation
 from perp_pipeline.lake import Lake
 from perp_pipeline.recompute import claim_tables, claim_tables_over
 from perp_pipeline.report import cells
@@ -27,6 +28,11 @@ VERDICT_STYLES = {
     "wrong as stated": "red",
     "no data": "dim",
 }
+
+_LEGEND = (
+    "Ours is one number of a claim: where several were published, the one named below the claim. The verdict "
+    "is that of the worst, named too where it is another. perp claims N shows them all."
+)
 
 _WIDE = 120
 _STACKED = "published\nours\n(95 %)"
@@ -58,35 +64,32 @@ def print_claims(
         register = register[register["claim_id"] == claim]
         if register.empty:
             raise KeyError(f"there is no claim {claim}; perp claims lists them")
-    apart = unmatched(register, parts)
-    console.print(claims_table(register, console.width))
+    apart = unmatched(register, parts) if window is None else _empty(settings, register, parts, window)
+    own = own_numbers(register, parts[~parts["claim_id"].isin(list(apart))])
+    console.print(claims_table(register, console.width, own))
     if claim is None:
         counts = register["verdict"].value_counts()
         told = ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
         console.print(f"{told}.", highlight=False)
-        console.print(
-            "Ours is a claim's first published number, the verdict that of its worst, named below the claim "
-            "where it is another. perp claims N shows them all.",
-            highlight=False,
-        )
+        console.print(_LEGEND, highlight=False)
         for told in dict.fromkeys(apart.values()):
             claims = [number for number, text in apart.items() if text == told]
             _warn(console, claims, told)
         return
-    own = parts[parts["claim_id"] == claim]
+    numbers = parts[parts["claim_id"] == claim]
     if claim in apart:
         console.print()
         _warn(console, [claim], apart[claim])
-    elif len(own):
+    elif len(numbers):
         console.print()
-        console.print(parts_table(own, console.width))
+        console.print(parts_table(numbers, console.width))
     row = register.iloc[0]
     console.print(f"\nReason: {row['reason']}", highlight=False, markup=False)
     if row["n"]:
         dates = cells.window(row["window_start"], row["window_end"])
         console.print(f"Window: {dates}, n = {row['n']:,}", highlight=False)
     if explain:
-        _print_explanation(console, settings, claim)
+        print_explanation(console, settings, claim, window, [*numbers["label"].unique()])
 
 
 def _warn(console: Console, claims: Sequence[int], told: str) -> None:
@@ -100,6 +103,16 @@ def _held(settings: Settings) -> tuple[pd.DataFrame, pd.DataFrame]:
     lake = Lake.at(settings.lake)
     register = lake.frame(contracts.get("out_claims"))
     return register, claim_tables(lake, ("out_claim_parts",))["out_claim_parts"]
+
+
+def _empty(settings: Settings, register: pd.DataFrame, parts: pd.DataFrame, window: str) -> dict[int, str]:
+    """Claims without a number over a window, with the cause and what to ask for."""
+    from perp_pipeline.claim_reach import without_numbers
+    from perp_pipeline.research.claims import find_claim
+
+    lake, now = Lake.at(settings.lake), datetime.now(UTC)
+    empty = sorted(set(map(int, register["claim_id"])) - set(map(int, parts["claim_id"])))
+    return {claim: without_numbers(lake, find_claim(claim), window, now) for claim in empty}
 
 
 def _computed(
@@ -125,20 +138,25 @@ def _computed(
     )
 
 
-def _print_explanation(console: Console, settings: Settings, claim: int) -> None:
-    """Definition, window, data and code of a claim, and where its figures are."""
-    from perp_pipeline.publish import report_folder, result_names
-    from perp_pipeline.research.claims import explain
+def own_numbers(claims: pd.DataFrame, parts: pd.DataFrame) -> dict[int, str]:
+    """Claims of several published numbers -> which of them stands for the claim, and what it answers.
 
-    for name, text in explain(claim).items():
-        console.print(f"{name}: {text}", highlight=False, markup=False)
-    lake = Lake.at(settings.lake)
-    lines = figure_lines(claim, report_folder(lake), result_names(lake))
-    for line in lines or ["none"]:
-        console.print(f"figure: {line}", highlight=False, markup=False, soft_wrap=True)
+    Args:
+        claims: rows of out_claims.
+        parts: rows of out_claim_parts.
+    """
+    texts = claims.set_index("claim_id")["published"]
+    numbers = parts[(parts["variant"] == 0) & parts["published"].notna()].sort_values(["claim_id", "part"])
+    # One number may be left of several, whose published text names them all.
+    lists = numbers["claim_id"].map(texts).astype("str").str.contains("[;,]")
+    several = numbers[numbers.duplicated("claim_id", keep=False) | lists].drop_duplicates("claim_id")
+    return {
+        int(row["claim_id"]): f"{row['label']} (published: {row['published']})"
+        for row in several.to_dict("records")
+    }
 
 
-def claims_table(claims: pd.DataFrame, width: int) -> Table:
+def claims_table(claims: pd.DataFrame, width: int, own: Mapping[int, str] | None = None) -> Table:
     """The register: statement, what was published, what the data say, verdict, and the number behind it.
 
     Below 120 columns what was published, the estimate and the interval stand below each other.
@@ -146,6 +164,7 @@ def claims_table(claims: pd.DataFrame, width: int) -> Table:
     Args:
         claims: rows of out_claims.
         width: columns of the terminal.
+        own: claim number -> which of its numbers the estimate is, from :func:`own_numbers`.
     """
     wide = width >= _WIDE
     table = Table(box=None, pad_edge=False, padding=(0, 1))
@@ -163,9 +182,9 @@ def claims_table(claims: pd.DataFrame, width: int) -> Table:
         published = escape(str(row["published"]))
         numbers = [published, estimate, interval] if wide else [_stacked(published, estimate, interval)]
         statement = escape(f"{row['source']}: {row['statement']}")
-        decided = decider(row)
-        if decided:
-            statement += f"\n[dim]by: {escape(decided)}[/]"
+        notes = {"ours": (own or {}).get(row["claim_id"]), "verdict by": decider(row)}
+        for name, told in notes.items():
+            statement += f"\n[dim]{name}: {escape(told)}[/]" if told else ""
         table.add_row(str(row["claim_id"]), statement, *numbers, _verdict(row["verdict"]))
     return table
 
@@ -204,27 +223,6 @@ def parts_table(parts: pd.DataFrame, width: int) -> Table:
         indent = "  " if row["variant"] else ""
         table.add_row(escape(indent + label), *numbers, verdict, style="dim" if row["variant"] else "")
     return table
-
-
-def figure_lines(claim_id: int, report: Path, names: Sequence[str]) -> list[str]:
-    """The report's figures of a claim: title, and the file where it has been written.
-
-    Args:
-        report: the folder of the report.
-        names: tables that the lake has: figures of others are left out.
-    """
-    from perp_pipeline.report.exhibits import figures_of
-
-    lines = []
-    for exhibit in figures_of(claim_id):
-        file = report / "figures" / f"{exhibit.slug}.png"
-        if not set(exhibit.needs) <= set(names):
-            lines.append(f"{exhibit.title} ({exhibit.slug}; the lake lacks its tables)")
-        elif file.is_file():
-            lines.append(f"{exhibit.title}: {file}")
-        else:
-            lines.append(f"{exhibit.title} ({exhibit.slug}; perp report draws it)")
-    return lines
 
 
 def _numbers(row: Mapping[Any, Any]) -> tuple[str, str]:
