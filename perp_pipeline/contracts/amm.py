@@ -241,7 +241,7 @@ _BP: Final = "basis points of volume"
 
 
 def _figure(name: str, suffix: str, what: str, unit: str) -> tuple[Column, ...]:
-    """A figure with its error and interval, null below 8 days."""
+    """A figure with its error and interval, null for a single day."""
     return (
         Column(f"{name}{suffix}", "float64", what, unit),
         Column(f"{name}_se", "float64", f"{what}: standard error", unit, nullable=True, low=0),
@@ -254,7 +254,9 @@ OUT_AMM_PROFIT_PER_VOLUME = Contract(
     name="out_amm_profit_per_volume",
     doc=(
         "Liquidity providers' profit in basis points of volume. Errors: circular day-block bootstrap of "
-        "the ratio of sums, fixed seed, widened where there are few blocks; none below 8 days."
+        "the ratio of sums, fixed seed, widened where there are few blocks. From 2 to 7 days the error is "
+        "that of single days, with Student's t of the degrees of freedom of two-day blocks, at least one; a "
+        "single day has none."
     ),
     grain="one pool, numeraire, mark and period",
     key=("chain", "pool", "numeraire", "mark", "period"),
@@ -283,7 +285,9 @@ OUT_AMM_PROFIT_PER_VOLUME = Contract(
         Column("pnl_usd", "float64", "profit of the period", "USD"),
         Column("n_days", "int64", "days", low=1),
         *_figure("win_share", "", "share of days with a profit", "share"),
-        Column("block_days", "int32", "block length of the bootstrap", "days", low=1),
+        Column(
+            "block_days", "int32", "block length of the bootstrap; 1 below 8 days: single days", "days", low=1
+        ),
         Column("estimate_exchange", "float64", "the estimate at exchange prices", _BP, nullable=True),
         Column("se_exchange", "float64", "its standard error", _BP, nullable=True, low=0),
         Column("ci_low_exchange", "float64", "its 95 % interval, lower end", _BP, nullable=True),
@@ -299,8 +303,9 @@ OUT_AMM_CUMULATIVE = Contract(
         "What liquidity providers earned and lost, added up day by day since the pool's first day. "
         "Quantities: fees, convexity_flow (fees less profit at the day's end), convexity_formula (L sqrt(p) "
         "variance / 4), net (fees less convexity_flow). Errors: those of out_amm_profit_per_volume (circular "
-        "day-block bootstrap, fixed seed) for the days so far, none below 8 days; each interval is of one "
-        "day's sum, not of the path. Runs of fewer than 8 days are left out of the sums."
+        "day-block bootstrap, fixed seed; below 8 days Student's t) for the days so far, none for the first; "
+        "each interval is of one day's sum, not of the path. Runs of fewer than 8 days are left out of the "
+        "sums."
     ),
     grain="one pool, quantity and day",
     key=("chain", "pool", "quantity", "day"),
@@ -319,7 +324,9 @@ OUT_AMM_CUMULATIVE = Contract(
         Column("pool_fee_bp", "float64", "the pool's fee", "basis points of the input", low=0),
         Column("run", "int32", "number of the run of days; a hole of more than a week ends one", low=1),
         *estimate_columns("USD", what="sum of the days so far", lags=False),
-        Column("block_days", "int32", "block length of the bootstrap", "days", low=1),
+        Column(
+            "block_days", "int32", "block length of the bootstrap; 1 below 8 days: single days", "days", low=1
+        ),
     ),
     checks=RESULT_CHECKS,
     may_be_empty=True,

@@ -14,6 +14,7 @@ from perp_pipeline.research.amm_profit import (
     Floats,
     block_days,
     bootstrap_sums,
+    of_few_days,
     spread,
 )
 
@@ -36,7 +37,7 @@ def out_amm_cumulative(*, core_amm_pool_day: pd.DataFrame) -> pd.DataFrame:
     not what went before. The interval is that of one day's sum, not of the whole path.
 
     Returns:
-        Columns of out_amm_cumulative (dollars). Days in runs that are too short for an error are left out.
+        Columns of out_amm_cumulative (dollars). Days in runs of fewer than eight days are left out.
     """
     found: list[pd.DataFrame] = []
     pools = [] if core_amm_pool_day.empty else core_amm_pool_day.groupby(["chain", "pool"], sort=True)
@@ -51,7 +52,7 @@ def out_amm_cumulative(*, core_amm_pool_day: pd.DataFrame) -> pd.DataFrame:
 
 
 def runs(days: pd.DataFrame) -> list[pd.DataFrame]:
-    """Runs of days without a hole of more than a week, those too short for an error left out.
+    """Runs of days without a hole of more than a week, those too short to be resampled left out.
 
     Args:
         days: rows of core_amm_pool_day of one pool, ascending.
@@ -89,8 +90,8 @@ def _sums(days: pd.DataFrame, run: npt.NDArray[np.int64]) -> pd.DataFrame:
 
 
 def _judged(series: list[Floats]) -> list[Figure]:
-    """Each series' sum with its error and interval; NaN for those of few days."""
+    """Each series' sum with its error and interval; NaN for that of a single day."""
     n, totals = len(series[0]), [float(values.sum()) for values in series]
     if n < MIN_DAYS:
-        return [(total, np.nan, np.nan, np.nan) for total in totals]
+        return [of_few_days(float(values.sum()), values - values.mean()) for values in series]
     return [spread(total, sums, n) for total, sums in zip(totals, bootstrap_sums(series), strict=True)]

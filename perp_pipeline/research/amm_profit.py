@@ -17,14 +17,18 @@ Floats = npt.NDArray[np.float64]
 REPLICATES = 2000
 SEED = 20240505
 MIN_DAYS = 8
-"""Below this many days there is no error and no interval."""
+"""Below this many days the error is that of single days by Student's t; a single day has none."""
+PAIR = 2
+"""Days of a block of the least sample that is resampled: what degrees of freedom of fewer days go by."""
 Figure = tuple[float, float, float, float]
 """Estimate, standard error, and the ends of the 95 % interval."""
 FIGURE = ("estimate", "se", "ci_low", "ci_high")
 
 
 def block_days(n: int) -> int:
-    """Length of the blocks for ``n`` days: n**(1/3), rounded up (Hall, Horowitz and Jing 1995)."""
+    """Length of the blocks for ``n`` days: n**(1/3), rounded up (Hall, Horowitz and Jing 1995); else 1."""
+    if n < MIN_DAYS:
+        return 1
     root: float = float(n) ** (1.0 / 3.0)
     return max(1, math.ceil(root - 1e-9))
 
@@ -89,8 +93,9 @@ def profit_per_volume(
 
     Estimate = sum of pnl over sum of volume, times 1e4. Its error is that of the ratio of sums over resampled
     blocks of days; the interval is the 2.5 to 97.5 % range of the replicates, both widened where there are
-    few blocks. Fees, convexities, their gap and the share of winning days have theirs from the same draws, so
-    that the gap's error knows that both routes share the days.
+    few blocks; below eight days see :func:`of_few_days`. Fees, convexities, their gap and the share of
+    winning days have theirs from the same draws, so that the gap's error knows that both routes share the
+    days.
 
     Args:
         pool_days: core_amm_pool_day, all pools and days.
@@ -201,23 +206,69 @@ def _at_exchange(found: Figure) -> dict[str, float]:
 def ratio_bp(top: Floats, bottom: Floats, weights: Floats | None) -> Figure:
     """Ratio of sums in basis points, its bootstrap error and 95 % interval.
 
-    NaN where a day is; the error and the interval are NaN without weights.
+    NaN where a day is. Without weights (few days) :func:`of_few_days` judges it.
     """
     if not np.isfinite(top).all():
         return math.nan, math.nan, math.nan, math.nan
     estimate = 1e4 * float(top.sum() / bottom.sum())
     if weights is None:
-        return estimate, math.nan, math.nan, math.nan
+        return of_few_days(estimate, (1e4 * top - estimate * bottom) / bottom.sum())
     return spread(estimate, 1e4 * (weights @ top) / (weights @ bottom), len(top))
 
 
 def share(won: npt.NDArray[np.bool_], weights: Floats | None) -> Figure:
-    """Share of days, its bootstrap error and 95 % interval (NaN without weights)."""
+    """Share of days, its bootstrap error and 95 % interval.
+
+    Without weights (few days), and where all days are alike, which every replicate repeats, that of as many
+    independent trials as there are blocks (:func:`exact_share`).
+    """
     estimate = float(won.mean())
-    if weights is None:
-        return estimate, math.nan, math.nan, math.nan
+    if weights is None or estimate in (0.0, 1.0):
+        return exact_share(estimate, len(won))
     found = spread(estimate, weights @ won.astype(np.float64) / len(won), len(won))
     return found[0], found[1], max(found[2], 0.0), min(found[3], 1.0)
+
+
+def of_few_days(estimate: float, parts: Floats) -> Figure:
+    """The estimate with its error and 95 % interval by the spread of a few days' own parts in it.
+
+    Fewer than eight days are too few to resample. Each day is a unit: the error is the root of the sum of
+    squared parts, times n / (n - 1) (the linearised ratio: Cochran 1977, "Sampling Techniques", 6.3). Days in
+    a row are not quite independent and never of one size, so that Student's t has the degrees of freedom of
+    blocks of two days, as eight days have theirs, and at least one.
+
+    Args:
+        parts: what each day adds to the estimate beyond its share of it; they sum to zero.
+
+    Returns:
+        NaN beside the estimate for a single day: how days differ cannot be seen in one.
+    """
+    from scipy.stats import t
+
+    n = len(parts)
+    if n < 2:
+        return estimate, math.nan, math.nan, math.nan
+    error = math.sqrt(n / (n - 1) * float((parts**2).sum()))
+    reach = error * float(t.ppf(0.975, max(1.0, n / PAIR - 1)))
+    return estimate, error, estimate - reach, estimate + reach
+
+
+def exact_share(estimate: float, n: int) -> Figure:
+    """A share of ``n`` days by the exact binomial interval (Clopper and Pearson 1934), for a day per block.
+
+    The error is that of the share with two more wins and two more losses (Agresti and Coull 1998): of days
+    that are all alike it is not zero. NaN for a single day.
+    """
+    from scipy.stats import beta
+
+    if n < 2:
+        return estimate, math.nan, math.nan, math.nan
+    trials = n / block_days(n)
+    won = estimate * trials
+    low = float(beta.ppf(0.025, won, trials - won + 1)) if won > 0 else 0.0
+    high = float(beta.ppf(0.975, won + 1, trials - won)) if won < trials else 1.0
+    centre = (won + 2) / (trials + 4)
+    return estimate, math.sqrt(centre * (1 - centre) / (trials + 4)), low, high
 
 
 @lru_cache

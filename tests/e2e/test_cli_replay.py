@@ -302,7 +302,7 @@ def test_a_pool_is_one_command_until_where_its_node_ends(replay: Replay, tmp_pat
     assert done.returncode == 0, done.stderr
     assert "the node's chain ends at 2025-06-" in done.stderr
     days = read(tmp_path, "core_amm_pool_day", "--where", f"pool={pool}")
-    # The first day has no spot price of the day before. The node's record ends within 2023-04-07: pool-days are
+    # The first day has no spot price of the day before. The record ends within 2023-04-07: pool-days are
     # whole, so that flows, formula and marks are of the same hours, and a day in part is named instead.
     assert days["day"].str[:10].tolist() == [
         f"{day:%Y-%m-%d}" for day in pd.date_range("2023-03-02", "2023-04-06")

@@ -84,7 +84,10 @@ def test_each_day_is_judged_by_the_days_so_far() -> None:
     np.testing.assert_array_equal(
         _of(out_amm_cumulative(core_amm_pool_day=later), "net").head(30)["ci_high"], net.head(30)["ci_high"]
     )
-    assert net["ci_low"].head(7).isna().all()
+    # a few days are judged by Student's t, the first one not at all
+    assert net["ci_low"].isna().tolist() == [True] + [False] * 59
+    second = days["pnl_usd"].to_numpy()[:2]
+    assert net["se"].iloc[1] == pytest.approx(np.ptp(second))
     assert net["ci_low"].tail(53).notna().all()
     fees = _of(found, "fees")
     np.testing.assert_allclose(fees["estimate"] - flow["estimate"], net["estimate"])

@@ -84,11 +84,71 @@ def test_the_same_input_gives_the_same_error() -> None:
     pd.testing.assert_frame_equal(profit_per_volume(days, marks), profit_per_volume(days, marks))
 
 
-def test_few_days_have_no_error() -> None:
-    days, marks = _days(7)
+FIGURES = (
+    "",
+    "fee_",
+    "convexity_flow_",
+    "convexity_formula_",
+    "convexity_gap_",
+    "convexity_trend_",
+    "win_share_",
+)
+
+
+@pytest.mark.parametrize("n", range(2, 8))
+def test_few_days_have_an_error_too(n: int) -> None:
+    days, marks = _days(n)
     found = profit_per_volume(days, marks)
-    assert found[["se", "ci_low", "ci_high"]].isna().all(axis=None)
+    names = [f"{name}{end}" for name in FIGURES for end in ("se", "ci_low", "ci_high")]
+    assert found[names].notna().all(axis=None)
+    at_exchange = found.loc[found["mark"] == "1d", ["se_exchange", "ci_low_exchange", "ci_high_exchange"]]
+    assert at_exchange.notna().all(axis=None)
+    assert (found["se"] > 0).all()
+    assert (found["win_share_se"] > 0).all()
+    assert (found["win_share_ci_low"] < found["win_share_ci_high"]).all()
+    assert set(found["block_days"]) == {1}
+    contract = contracts.get("out_amm_profit_per_volume")
+    assert all(check.passes(found).all() for check in contract.checks)
+
+
+def test_a_single_day_has_no_error() -> None:
+    found = profit_per_volume(*_days(1))
+    assert found[["se", "ci_low", "ci_high", "fee_se", "win_share_se"]].isna().all(axis=None)
     assert found["estimate"].notna().all()
+
+
+def test_few_days_of_one_size_are_judged_by_students_t() -> None:
+    pnl = np.array([1.0, 2.0, 6.0]) / 1e4
+    estimate, se, low, high = ratio_bp(pnl, np.ones(3), None)
+    assert estimate == pytest.approx(3.0)
+    assert se == pytest.approx((1e4 * pnl).std(ddof=1) / np.sqrt(3))
+    # one degree of freedom: 12.7; six days have the two of three pairs
+    assert (high - estimate) / se == pytest.approx((estimate - low) / se) == pytest.approx(12.706, rel=1e-3)
+    estimate, se, low, high = ratio_bp(np.tile(pnl, 2), np.ones(6), None)
+    assert (high - estimate) / se == pytest.approx(4.303, rel=1e-3)
+
+
+@pytest.mark.parametrize("n", range(2, 8))
+def test_intervals_of_few_days_cover(n: int) -> None:
+    """Days of unequal volume, fat tails, and a tenth of each day's profit carried on to the next."""
+    generator = np.random.default_rng(n)
+    covered = 0
+    for _ in range(400):
+        volume = generator.lognormal(0, 0.5, n)
+        shocks = generator.standard_t(5, n + 1)
+        profit = volume * (2.0 + 3.0 * (shocks[1:] + 0.1 * shocks[:-1])) / 1e4
+        _, _, low, high = ratio_bp(profit, volume, None)
+        covered += low <= 2.0 <= high
+    assert covered >= 0.92 * 400
+
+
+def test_days_that_all_won_do_not_make_winning_certain() -> None:
+    found = share(np.ones(30, dtype=bool), bootstrap_weights(30))
+    assert found[0] == found[3] == 1.0
+    # thirty days are seven and a half blocks: 0.025 ** (1 / 7.5)
+    assert found[2] == pytest.approx(0.025 ** (4 / 30))
+    assert found[1] > 0.03
+    assert share(np.zeros(3, dtype=bool), None)[2:] == (0.0, pytest.approx(1 - 0.025 ** (1 / 3)))
 
 
 def test_the_bootstrap_error_is_that_of_independent_days() -> None:
