@@ -46,8 +46,7 @@ def out_of_reach(lake: Lake, table: str, window: str) -> str:
         return ""
     held = months_held(lake, table)
     if held is not None and _outside(asked, held):
-        side = "after" if held.last < asked.first else "before"
-        return f"{window} lies {side} the lake's data for {TABLES.get(table, table)}, which reach over {held}"
+        return f"{_beyond(window, asked, held)} for {TABLES.get(table, table)}, which reach over {held}"
     return too_short(table, {}, window)
 
 
@@ -68,12 +67,17 @@ def without_numbers(lake: Lake, claim: Claim, window: str, now: datetime) -> str
     held = Span(min(span.first for span in spans), max(span.last for span in spans))
     if not _outside(asked, held):
         return f"{'; '.join(why)}. Ask for a longer window, such as --window {str(asked.first)[:4]}"
-    told = f"{'; '.join(why)}. Ask for a window inside these months, such as --window {_inside(held)}"
+    told = f"{_beyond(window, asked, held)} behind the numbers, which reach over {held}. "
+    told += f"Ask for a window inside these months, such as --window {_inside(held)}"
     # Where the lake has other data of the months asked for, this source is known to have none.
     whole = months_held(lake, "core_funding_payments")
     if whole is not None and _outside(asked, whole) and asked.last >= FIRST_MONTH and asked.last.start <= now:
         told += f"; or fetch those asked for: perp run --from {asked.first} --to {asked.last}"
     return told
+
+
+def _beyond(window: str, asked: Span, held: Span) -> str:
+    return f"{window} lies {'after' if held.last < asked.first else 'before'} the lake's data"
 
 
 def _outside(asked: Span, held: Span) -> bool:

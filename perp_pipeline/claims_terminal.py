@@ -150,8 +150,10 @@ def own_numbers(claims: pd.DataFrame, parts: pd.DataFrame) -> dict[int, str]:
     # One number may be left of several, whose published text names them all.
     lists = numbers["claim_id"].map(texts).astype("str").str.contains("[;,]")
     several = numbers[numbers.duplicated("claim_id", keep=False) | lists].drop_duplicates("claim_id")
+    # A side is read from words; a published value shows which of several it is.
     return {
-        int(row["claim_id"]): f"{row['label']} (published: {row['published']})"
+        int(row["claim_id"]): row["label"]
+        + ("" if row["published"].startswith(("above ", "below ")) else f" (published: {row['published']})")
         for row in several.to_dict("records")
     }
 

@@ -73,6 +73,9 @@ def test_of_several_published_numbers_ours_is_named() -> None:
     own = own_numbers(claims, _numbers())
     assert own == {1: "Binance less CME (published: 10 %)"}
     claims.loc[claims["claim_id"] == 46, "published"] = "-0.48 bp; +0.71 bp"
+    side = _numbers()
+    side.loc[side["claim_id"] == 1, "published"] = "above 0"
+    assert own_numbers(claims, side)[1] == "Binance less CME"
     own = own_numbers(claims, _numbers())
     assert own[46] == "profit in 2024 (published: 0.71 bp)"
     for width in (80, 160):
