@@ -9,7 +9,15 @@ import pandas as pd
 from perp_pipeline.report import amm_convexity, amm_cumulative, cells
 from perp_pipeline.report.amm_convexity import convexity_figure
 from perp_pipeline.report.amm_cumulative import cumulative_figure
-from perp_pipeline.report.amm_pools import HEADLINE_MARK, dates, judged, pool_label, profit_by_pool, years
+from perp_pipeline.report.amm_pools import (
+    HEADLINE_MARK,
+    dates,
+    judged,
+    pool_label,
+    profit_by_pool,
+    single_days,
+    years,
+)
 from perp_pipeline.report.exhibit import FigureExhibit, TableExhibit, Tables
 from perp_pipeline.report.grids import Line, Panel, grid_figure
 from perp_pipeline.report.intervals import IntervalRow, interval_figure, number
@@ -37,8 +45,9 @@ def years_figure(profit: pd.DataFrame, *, source: str = _PROFIT) -> Figure:
     Args:
         profit: out_amm_profit_per_volume (basis points of volume).
     """
+    marked = profit_by_pool(profit[profit["mark"] == HEADLINE_MARK])
     panels = []
-    for label, own in profit_by_pool(profit):
+    for label, own in judged(marked):
         rows = [
             IntervalRow(
                 dates(row),
@@ -48,7 +57,7 @@ def years_figure(profit: pd.DataFrame, *, source: str = _PROFIT) -> Figure:
                 int(row["n"]),
                 colour("ink" if row["period"] == "all" else "blue"),
             )
-            for row in years(own[own["mark"] == HEADLINE_MARK]).to_dict("records")
+            for row in years(own).to_dict("records")
         ]
         panels.append((label, rows))
     return interval_figure(
@@ -56,7 +65,8 @@ def years_figure(profit: pd.DataFrame, *, source: str = _PROFIT) -> Figure:
         title="Liquidity providers' profit per volume, by pool and year",
         subtitle="Basis points of volume, valued at the day's end; 95 % interval (bootstrap of day blocks).",
         unit="basis points of volume",
-        footer=f"Source: {source}. n: days with swaps; fewer than {MIN_DAYS} give no interval.",
+        footer=f"Source: {source}. n: days with swaps; below {MIN_DAYS} by Student's t. "
+        + single_days(marked),
         digits=1,
         column="bp  [95 % interval]",
     )
@@ -70,8 +80,7 @@ def marks_figure(profit: pd.DataFrame, *, source: str = _PROFIT) -> Figure:
     """
     panels = []
     for label, own in judged(profit_by_pool(profit)):
-        # what a mark has too few days for an error of is not comparable with the others
-        rows = own[(own["period"] == "all") & (own["n"] >= MIN_DAYS)].set_index("mark").reindex(list(MARKS))
+        rows = own[own["period"] == "all"].set_index("mark").reindex(list(MARKS))
         lines = [
             Line(
                 "pool price",
@@ -95,7 +104,7 @@ def marks_figure(profit: pd.DataFrame, *, source: str = _PROFIT) -> Figure:
         title="Profit per volume depends on when flows are valued",
         subtitle="Basis points of volume, all days; 95 % by bootstrap of day blocks.",
         footer=f"Source: {source}. 0: right after the swap; 1d: the end of its UTC day; 7d: six days later. "
-        f"Exchange: between hourly closes, interpolated. At least {MIN_DAYS} days.",
+        f"Exchange: between hourly closes, interpolated. Fewer than {MIN_DAYS} days: by Student's t.",
         unit="bp",
         x_title="time from the swap to the valuation (before the Merge block times within the hour are "
         "interpolated)",
@@ -136,7 +145,7 @@ def gap_figure(gaps: pd.DataFrame, *, source: str = _GAP) -> Figure:
 
 def _say_years(tables: Tables) -> str:
     parts = []
-    for label, own in profit_by_pool(tables[_PROFIT]):
+    for label, own in judged(profit_by_pool(tables[_PROFIT])):
         for row in years(own[own["mark"] == HEADLINE_MARK]).to_dict("records"):
             ends = cells.interval(row["ci_low"], row["ci_high"], _BP)
             parts.append(f"{label}, {row['period']}: {cells.amount(row['estimate'], _BP)} ({ends})")
@@ -146,7 +155,7 @@ def _say_years(tables: Tables) -> str:
 def _say_marks(tables: Tables) -> str:
     parts = []
     for label, own in judged(profit_by_pool(tables[_PROFIT])):
-        rows = own[(own["period"] == "all") & (own["n"] >= MIN_DAYS)].set_index("mark")
+        rows = own[own["period"] == "all"].set_index("mark")
         told = [
             f"{mark} {cells.amount(rows.loc[mark, 'estimate'], _BP)} (n {int(rows.loc[mark, 'n']):,})"
             for mark in MARKS
@@ -258,7 +267,8 @@ FIGURES: tuple[FigureExhibit, ...] = (
         "Right after a swap a pool has earned its fee; what better informed traders take shows as the price "
         "moves on. Exchange prices from one hour on, interpolated between hourly closes: the time to the "
         "valuation is right on average over swaps, and up to an hour off for a single one. Marks differ in "
-        "their days: minute files do not show single swaps, and a flow whose mark lies in a day that the lake lacks has none.",
+        "their days: minute files do not show single swaps, and a flow whose mark lies in a day that the "
+        "lake lacks has none.",
         (47,),
         (_PROFIT,),
         lambda tables, source: marks_figure(tables[_PROFIT], source=source),
@@ -286,7 +296,7 @@ TABLES: tuple[TableExhibit, ...] = (
         "table-amm",
         "Profit per volume by pool, year and mark",
         "Basis points of volume; errors, in brackets where not in a column, and intervals from a "
-        f"bootstrap of day blocks, none below {MIN_DAYS} days.",
+        f"bootstrap of day blocks, below {MIN_DAYS} days by Student's t; a single day has none.",
         (_PROFIT,),
         _profit,
         folded=True,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -39,8 +38,6 @@ def convexity_figure(profit: pd.DataFrame, *, source: str = _PROFIT) -> Figure:
     for label, own in judged(profit_by_pool(profit)):
         rows = []
         for row in years(own[own["mark"] == HEADLINE_MARK]).to_dict("records"):
-            if not math.isfinite(row["se"]):
-                continue
             for place_of, (name, (words, tone)) in enumerate(_ROUTES.items()):
                 heading = f"{row['period']}, {words}" if not place_of else f"    {words}"
                 ends = (row[f"{name}_ci_low"], row[f"{name}_ci_high"])
@@ -52,7 +49,8 @@ def convexity_figure(profit: pd.DataFrame, *, source: str = _PROFIT) -> Figure:
         subtitle="Basis points of volume; 95 % interval (bootstrap of day blocks, the same for all rows of a "
         "period).",
         unit="basis points of volume",
-        footer=f"Source: {source}. n: days with swaps. Periods of fewer than {MIN_DAYS} days are left out.",
+        footer=f"Source: {source}. n: days with swaps; below {MIN_DAYS} by Student's t. Single days are "
+        "left out.",
         digits=1,
         column="bp  [95 % interval]",
     )
@@ -79,8 +77,6 @@ def _differences(tables: Tables) -> cells.TableView:
         chain, pool = own[["chain", "pool"]].iloc[0]
         mine = pool_days[(pool_days["chain"] == chain) & (pool_days["pool"] == pool)]
         for row in years(own[own["mark"] == HEADLINE_MARK]).to_dict("records"):
-            if not math.isfinite(row["se"]):
-                continue
             days = slice_period(mine, "day", str(row["period"]))
             printed.append(
                 [
@@ -108,10 +104,9 @@ def _say_convexity(tables: Tables) -> str:
     parts = []
     for label, own in judged(profit_by_pool(tables[_PROFIT])):
         for row in years(own[own["mark"] == HEADLINE_MARK]).to_dict("records"):
-            if math.isfinite(row["se"]):
-                told = [f"{words} {cells.amount(row[f'{n}_bp'], _BP)}" for n, (words, _) in _ROUTES.items()]
-                ends = cells.interval(row["convexity_gap_ci_low"], row["convexity_gap_ci_high"], _BP)
-                parts.append(f"{label}, {row['period']}: {', '.join(told)} (difference {ends})")
+            told = [f"{words} {cells.amount(row[f'{n}_bp'], _BP)}" for n, (words, _) in _ROUTES.items()]
+            ends = cells.interval(row["convexity_gap_ci_low"], row["convexity_gap_ci_high"], _BP)
+            parts.append(f"{label}, {row['period']}: {', '.join(told)} (difference {ends})")
     return "; ".join(parts)
 
 

@@ -6,8 +6,6 @@ from typing import Any
 
 import pandas as pd
 
-from perp_pipeline.research.amm_profit import MIN_DAYS
-
 HEADLINE_MARK = "1d"
 
 
@@ -27,8 +25,18 @@ def profit_by_pool(profit: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
 
 
 def judged(pools: list[tuple[str, pd.DataFrame]]) -> list[tuple[str, pd.DataFrame]]:
-    """Pools with days enough for an error."""
-    return [(label, own) for label, own in pools if own["n"].max() >= MIN_DAYS]
+    """Each pool's rows that have an error, those of more than a day; pools without any are left out."""
+    found = [(label, own[own["se"].notna()]) for label, own in pools]
+    return [(label, own) for label, own in found if len(own)]
+
+
+def single_days(pools: list[tuple[str, pd.DataFrame]]) -> str:
+    """What has no error and is not drawn, as a sentence; empty where there is none."""
+    told: dict[str, None] = {}
+    for label, own in pools:
+        for row in years(own[own["se"].isna()]).to_dict("records"):
+            told[f"{label} {pd.Timestamp(row['window_start']):%Y-%m-%d}"] = None
+    return f"Not drawn, as a single day has no error: {'; '.join(told)}. " if told else ""
 
 
 def years(rows: pd.DataFrame) -> pd.DataFrame:

@@ -53,15 +53,29 @@ def test_lines_and_bands_break_at_holes() -> None:
     assert "no data in this window" in texts_of(amm.cumulative_figure(sums.head(0)))
 
 
-def test_pools_of_few_days_are_not_compared_across_marks() -> None:
+def test_a_single_day_is_named_and_not_drawn() -> None:
     profit = frames.pool_profit()
-    few = profit.assign(pool="0x8ad5" + "0" * 36, n=1, n_days=1)
-    figure = amm.marks_figure(pd.concat([profit, few], ignore_index=True))
-    assert [axes.get_label() for axes in figure.axes] == ["WBTC-WETH 30 bp, ethereum 0xcbcd"]
-    ticks = [tick.get_text() for tick in figure.axes[0].get_xticklabels()]
+    one = profit.assign(pool="0x8ad5" + "0" * 36, n=1, n_days=1, se=np.nan, ci_low=np.nan, ci_high=np.nan)
+    both = pd.concat([profit, one], ignore_index=True)
+    for figure in (amm.marks_figure(both), amm.years_figure(both)):
+        assert [axes.get_label() for axes in figure.axes] == ["WBTC-WETH 30 bp, ethereum 0xcbcd"]
+    ticks = [tick.get_text() for tick in amm.marks_figure(both).axes[0].get_xticklabels()]
     assert ticks[0] == "0\nn = 97"
-    said = texts_of(amm.years_figure(few.assign(ci_low=np.nan, ci_high=np.nan)))
-    assert "−0.5" in said
+    footer = amm.years_figure(both).texts[2].get_text().replace("-\n", "-").replace("\n", " ")
+    day = f"{one['window_start'].iloc[0]:%Y-%m-%d}"
+    assert f"a single day has no error: WBTC-WETH 30 bp, ethereum 0x8ad5 {day}." in footer
+    assert "single day" not in " ".join(texts_of(amm.years_figure(profit)))
+    exhibit = next(one for one in amm.FIGURES if one.slug == "amm-profit")
+    assert "0x8ad5" not in exhibit.describe({"out_amm_profit_per_volume": both})
+    assert "no data in this window" in texts_of(amm.years_figure(one))
+
+
+def test_a_few_days_are_drawn_with_their_interval() -> None:
+    few = frames.pool_profit().assign(n=3, n_days=3)
+    assert "−0.5  [−0.7, −0.3]" in texts_of(amm.years_figure(few))
+    np.testing.assert_allclose(
+        line_of(amm.marks_figure(few), "WBTC-WETH 30 bp, ethereum 0xcbcd", "pool price"), 0.71
+    )
 
 
 def test_convexity_by_both_routes_and_how_they_differ() -> None:
