@@ -31,10 +31,10 @@ os.environ.setdefault("POLARS_MAX_THREADS", "1")
 
 from perp_pipeline.amm import decode, minutes, pool_day
 from perp_pipeline.amm.pools import PoolFacts
+from perp_pipeline.sources.evm_answers import Answer, parse, parse_all
 from perp_pipeline.sources.evm_events import V3
-from perp_pipeline.sources.evm_logs import LogFilter, price_jump, read_logs, verify
+from perp_pipeline.sources.evm_logs import LogFilter, read_logs
 from perp_pipeline.sources.evm_rpc import answer_bodies
-from perp_pipeline.sources.evm_together import parse
 
 POOL = "0x" + "ab" * 20
 FACTS = PoolFacts("ethereum", POOL, "uniswap_v3", "USDC", "WETH", 6, 18, "USD", "ETH", 500)
@@ -100,10 +100,9 @@ def log_body(count: int) -> bytes:
 
 def to_swaps(body: bytes) -> pd.DataFrame:
     """What the pipeline does with a body: parse, verify, look for missing logs, decode."""
-    table = read_logs(body)
-    verify(table, LogFilter(POOL, (SWAP,), 0, 10**9))
-    assert not price_jump(table)
-    return rows_of(table)
+    answer = parse(body, LogFilter(POOL, (SWAP,), 0, 10**9))
+    assert not answer.jump
+    return rows_of(answer.logs)
 
 
 def rows_of(table: pa.Table) -> pd.DataFrame:
@@ -114,9 +113,10 @@ def rows_of(table: pa.Table) -> pd.DataFrame:
 
 def many_to_swaps(body: bytes, count: int) -> pd.DataFrame:
     """The same with a body that answers many questions at once."""
-    asked = LogFilter(POOL, (SWAP,), 0, 10**9)
-    table = pa.concat_tables([parse(part, asked) for part in answer_bodies(body, count)])
-    return rows_of(table)
+    asked = [LogFilter(POOL, (SWAP,), 0, 10**9)] * count
+    answers = [one for one in parse_all(answer_bodies(body, count), asked) if isinstance(one, Answer)]
+    assert len(answers) == count and not any(one.jump for one in answers)
+    return rows_of(pa.concat_tables([one.logs for one in answers]))
 
 
 def decoding(count: int, without: set[str]) -> None:

@@ -15,7 +15,7 @@ import pyarrow as pa
 from perp_pipeline.amm.pools import PoolFacts
 from perp_pipeline.sources.evm_errors import TruncatedWords, UnknownTopic
 from perp_pipeline.sources.evm_events import V2, V3, Event
-from perp_pipeline.sources.evm_logs import verify_order
+from perp_pipeline.sources.evm_verify import verify_order
 from perp_pipeline.sources.evm_words import (
     Bytes,
     decimals,

@@ -20,11 +20,12 @@ from perp_pipeline.sources.errors import PermanentError
 from perp_pipeline.sources.evm_blocks import BlockClock
 from perp_pipeline.sources.evm_errors import LogsLeftOut
 from perp_pipeline.sources.evm_events import PROTOCOLS, SWAP_EVENTS
-from perp_pipeline.sources.evm_logs import LogFilter, verify_price_path
+from perp_pipeline.sources.evm_logs import LogFilter
 from perp_pipeline.sources.evm_node import Node, adopt
 from perp_pipeline.sources.evm_pool_facts import balances, complete, token_addresses
 from perp_pipeline.sources.evm_ranges import LogRoute, NodeRoute, Part
 from perp_pipeline.sources.evm_rpc import RangeNotHeld
+from perp_pipeline.sources.evm_verify import verify_price_path
 from perp_pipeline.sources.hypersync import HyperSync
 from perp_pipeline.sources.pools import Chain, Pool, Registry, days_of
 

@@ -28,8 +28,9 @@ from perp_pipeline.sources.errors import (
     TooSlow,
     TransientError,
 )
+from perp_pipeline.sources.evm_answers import Answer, parse
 from perp_pipeline.sources.evm_errors import BrokenPricePath
-from perp_pipeline.sources.evm_logs import LogFilter, price_jump
+from perp_pipeline.sources.evm_logs import LogFilter
 from perp_pipeline.sources.evm_node import Node
 from perp_pipeline.sources.evm_parts import TOO_MUCH, Cut, call_of, note, noted, single_block
 from perp_pipeline.sources.evm_rpc import (
@@ -46,7 +47,6 @@ from perp_pipeline.sources.evm_together import (
     Ready,
     Together,
     keep_word,
-    parse,
     refusal_of,
     request_of,
     steps,
@@ -247,10 +247,10 @@ class _Ranges:
         """
         jump = ""
         for _ in range(_TRIES):
-            sha256, logs = self._ask(asked)
-            jump = price_jump(logs)
-            if not jump or self._confirmed(asked, logs):
-                return sha256, logs
+            sha256, answer = self._ask(asked)
+            jump = answer.jump
+            if not jump or self._confirmed(asked, answer.logs):
+                return sha256, answer.logs
         raise BrokenPricePath(
             f"{self.label}: {jump}, and the same blocks asked for in halves give other logs: the node "
             "leaves logs out. Use another node"
@@ -260,7 +260,7 @@ class _Ranges:
         """Whether the halves have the same logs; all is forgotten where they have not."""
         halves = asked.halves()
         try:
-            found = [self._ask(half)[1] for half in halves]
+            found = [self._ask(half)[1].logs for half in halves]
         except NotInStore:
             raise
         except SourceError:
@@ -273,8 +273,8 @@ class _Ranges:
             self.http.forget(request_of(self.node, part))
         return False
 
-    def _ask(self, asked: LogFilter) -> tuple[str, pa.Table]:
-        """Digest and logs of a range."""
+    def _ask(self, asked: LogFilter) -> tuple[str, Answer]:
+        """Digest and answer of a range."""
         if asked in self.ready:
             return self.ready.pop(asked)
         request = request_of(self.node, asked)
@@ -283,11 +283,12 @@ class _Ranges:
             if known is not None:
                 result_of(loads(known))
         refused: list[bytes] = []
-        parsed: dict[bytes, pa.Table] = {}
+        parsed: list[tuple[bytes, Answer]] = []
 
         def check(content: bytes) -> None:
+            parsed.clear()
             try:
-                parsed[content] = parse(content, asked)
+                parsed.append((content, parse(content, asked)))
             except RangeTooLarge:
                 return  # a refusal is an answer: it is kept, and the parts are asked for
             except RangeNotHeld:
@@ -309,8 +310,9 @@ class _Ranges:
             raise ((refusal(str(error)) if said else None) or error) from None
         if body is None:
             raise NotServed(f"{name}: no answer")
-        table = parsed[body.content] if body.content in parsed else parse(body.content, asked)
-        return body.sha256, table
+        if parsed and parsed[0][0] is body.content:
+            return body.sha256, parsed[0][1]
+        return body.sha256, parse(body.content, asked)
 
 
 def _is_empty(answer: Any) -> bool:

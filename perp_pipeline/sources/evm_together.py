@@ -12,8 +12,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-import pyarrow as pa
-
 from perp_pipeline.sources.base import Request
 from perp_pipeline.sources.errors import (
     BodyTooLarge,
@@ -22,7 +20,8 @@ from perp_pipeline.sources.errors import (
     TooSlow,
     TransientError,
 )
-from perp_pipeline.sources.evm_logs import LogFilter, read_logs, verify
+from perp_pipeline.sources.evm_answers import Answer, parse_all
+from perp_pipeline.sources.evm_logs import LogFilter
 from perp_pipeline.sources.evm_node import Node
 from perp_pipeline.sources.evm_parts import call_of, is_noted
 from perp_pipeline.sources.evm_rpc import RangeNotHeld, RangeTooLarge, answer_bodies, batch_payload
@@ -41,8 +40,8 @@ FULL = 20_000
 """Logs that one body is to hold: some 15 MB."""
 
 
-Ready = dict[LogFilter, tuple[str, pa.Table]]
-"""Digest of the stored answer and logs, by range."""
+Ready = dict[LogFilter, tuple[str, Answer]]
+"""Digest of the stored answer, and what it says, by range."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +94,7 @@ class Together:
             ready |= found
             waiting = [*waiting[len(chosen) :], *late]
             if found:
-                rows = -(-sum(table.num_rows for _, table in found.values()) // len(found))
+                rows = -(-sum(answer.logs.num_rows for _, answer in found.values()) // len(found))
         return ready
 
     def _lacking(self, asked: LogFilter) -> list[LogFilter]:
@@ -114,26 +113,27 @@ class Together:
 
     def _ask(self, chosen: Sequence[LogFilter]) -> tuple[Ready, list[LogFilter]]:
         """What came of ranges that are asked for in one body, and those that the node put off."""
-        tables: dict[LogFilter, pa.Table] = {}
+        answers: dict[LogFilter, Answer] = {}
         words: list[tuple[Request, bytes]] = []
         late: list[LogFilter] = []
 
         def parts(content: bytes) -> list[tuple[Request, bytes]]:
-            for part in (tables, words, late):
+            for part in (answers, words, late):
                 part.clear()
             kept, reason = [], None
-            for asked, body in zip(chosen, answer_bodies(content, len(chosen)), strict=True):
-                try:
-                    tables[asked] = parse(body, asked)
+            bodies = answer_bodies(content, len(chosen))
+            for asked, body, answer in zip(chosen, bodies, parse_all(bodies, chosen), strict=True):
+                if isinstance(answer, Answer):
+                    answers[asked] = answer
                     kept.append((request_of(self.node, asked), body))
-                except RangeTooLarge:
-                    continue
-                except RangeNotHeld:
+                elif isinstance(answer, RangeNotHeld):
                     words.append((word_of(self.node, asked), body))
-                except TransientError as error:
-                    reason = error
-                    if not isinstance(error, IncompleteBody):  # that is no matter of how much was asked for
+                elif isinstance(answer, TransientError):
+                    reason = answer
+                    if not isinstance(answer, IncompleteBody):  # that is no matter of how much was asked for
                         late.append(asked)
+                elif not isinstance(answer, RangeTooLarge):
+                    raise answer
             if reason is not None and not (kept or words):
                 raise reason
             return kept
@@ -143,7 +143,7 @@ class Together:
         digests = self.http.fetch_together(self.node.request(batch_payload(calls)), parts, label=name)
         for word, content in words:
             keep_word(self.http, word, content, self.now)
-        return dict(zip(tables, zip(digests, tables.values(), strict=True), strict=True)), late
+        return dict(zip(answers, zip(digests, answers.values(), strict=True), strict=True)), late
 
 
 def steps(asked: LogFilter, step: int | None) -> Iterator[LogFilter]:
@@ -178,15 +178,3 @@ def refusal_of(http: Http, node: Node, asked: LogFilter, believed: datetime) -> 
 
 def _stands(http: Http, entry: Entry, believed: datetime) -> bool:
     return http.offline or datetime.fromisoformat(entry.fetched_at) > believed
-
-
-def parse(content: bytes, asked: LogFilter) -> pa.Table:
-    """The logs of an answer, checked against what was asked for.
-
-    Raises:
-        RangeTooLarge, RangeNotHeld: the node refuses the range.
-        SourceError: the answer is not usable.
-    """
-    table = read_logs(content)
-    verify(table, asked)
-    return table

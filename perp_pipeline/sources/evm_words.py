@@ -9,6 +9,7 @@ are in two's complement, sign-extended).
 from __future__ import annotations
 
 from binascii import unhexlify
+from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
@@ -23,13 +24,23 @@ _DECIMAL_DIGITS = 76
 """Digits an Arrow decimal256 holds; 10**76 < 2**253, so three kinds of word can be longer than that."""
 
 
+Name = Callable[[int], str]
+"""How messages call the log at a place of a column."""
+
+
+def _by_place(place: int) -> str:
+    return f"the log at place {place}"
+
+
 _HEX = np.full(256, 16, dtype=np.int64)
 _HEX[list(b"0123456789abcdef")] = range(16)
 _HEX[list(b"ABCDEF")] = range(10, 16)
 _NO_QUANTITY = "no 0x number below 2**63 where one belongs"
 
 
-def words_from_hex(texts: pa.Array | pa.ChunkedArray, count: int, what: str = "data") -> Bytes:
+def words_from_hex(
+    texts: pa.Array | pa.ChunkedArray, count: int, what: str = "data", name: Name = _by_place
+) -> Bytes:
     """Words of ``0x``-prefixed hexadecimal texts, all of ``count`` words.
 
     Args:
@@ -49,7 +60,8 @@ def words_from_hex(texts: pa.Array | pa.ChunkedArray, count: int, what: str = "d
     if n == 0:
         return np.empty((0, count, WORD), dtype=np.uint8)
     if column.null_count:
-        raise TruncatedWords(f"{what}: {column.null_count} of {n} logs have none")
+        first = int(np.argmax(column.is_null().to_numpy(zero_copy_only=False)))
+        raise TruncatedWords(f"{what}: {column.null_count} of {n} logs have none; the first is {name(first)}")
     width = 2 + 2 * WORD * count
     offsets, characters = _characters(column)
     wrong = np.flatnonzero(np.diff(offsets) != width)
@@ -57,15 +69,17 @@ def words_from_hex(texts: pa.Array | pa.ChunkedArray, count: int, what: str = "d
         got = int(offsets[wrong[0] + 1] - offsets[wrong[0]])
         raise TruncatedWords(
             f"{what}: {len(wrong)} of {n} logs do not have {count} words of 32 bytes; "
-            f"the first, at place {wrong[0]}, has {max(0, got - 2)} hexadecimal digits"
+            f"the first, {name(int(wrong[0]))}, has {max(0, got - 2)} hexadecimal digits"
         )
     texts_2d = characters.reshape(n, width)
-    if not ((texts_2d[:, 0] == ord("0")) & (texts_2d[:, 1] == ord("x"))).all():
-        raise TruncatedWords(f"{what}: a log lacks the 0x prefix")
+    prefixed = (texts_2d[:, 0] == ord("0")) & (texts_2d[:, 1] == ord("x"))
+    if not prefixed.all():
+        raise TruncatedWords(f"{what}: {name(int(np.argmin(prefixed)))} lacks the 0x prefix")
     try:
         raw = unhexlify(texts_2d[:, 2:].tobytes())
     except ValueError as error:
-        raise TruncatedWords(f"{what}: not hexadecimal ({error})") from None
+        first = int(np.argmax((_HEX[texts_2d[:, 2:]] > 15).any(axis=1)))
+        raise TruncatedWords(f"{what}: {name(first)} is not hexadecimal ({error})") from None
     return np.frombuffer(raw, dtype=np.uint8).reshape(n, count, WORD)
 
 
@@ -77,19 +91,26 @@ def quantities(texts: pa.StringArray) -> pa.Int64Array:
     """
     if texts.null_count == len(texts):
         return pa.nulls(len(texts), pa.int64())
-    offsets, characters = _characters(texts.fill_null("0x0"))
-    starts, counts = offsets[:-1], np.diff(offsets) - 2
-    if counts.min() < 1 or counts.max() > 16:
+    offsets, characters = _characters(texts.fill_null("0x0") if texts.null_count else texts)
+    starts, ends = offsets[:-1], offsets[1:]
+    counts = ends - starts - 2
+    least, most = int(counts.min()), int(counts.max())
+    if least < 1 or most > 16:
         raise WordOutOfRange(_NO_QUANTITY)
-    # digits from the last to the first, a column for each place
-    places = np.arange(counts.max())
-    given = places < counts[:, None]
-    digits = np.where(given, _HEX[characters[np.where(given, offsets[1:, None] - 1 - places, 0)]], 0)
-    prefixed = (characters[starts] == ord("0")) & (characters[starts + 1] == ord("x"))
-    if not prefixed.all() or (digits > 15).any() or (digits[:, 15:] > 7).any():
+    good = (characters[starts] == ord("0")) & (characters[starts + 1] == ord("x"))
+    numbers = np.zeros(len(texts), dtype=np.int64)
+    for place in range(most):  # digits from the last to the first
+        if place < least:
+            digits = _HEX[characters[ends - (1 + place)]]
+        else:
+            given = place < counts
+            digits = np.where(given, _HEX[characters[np.where(given, ends - (1 + place), 0)]], 0)
+        good &= digits < 16
+        numbers |= digits << (4 * place)
+    if not good.all() or (numbers < 0).any():
         raise WordOutOfRange(_NO_QUANTITY)
-    numbers = digits @ (np.int64(1) << (4 * places))
-    return pa.array(numbers, mask=texts.is_null().to_numpy(zero_copy_only=False))
+    mask = texts.is_null().to_numpy(zero_copy_only=False) if texts.null_count else None
+    return pa.array(numbers, mask=mask)
 
 
 def _characters(column: pa.Array) -> tuple[npt.NDArray[np.int64], Bytes]:
@@ -101,28 +122,39 @@ def _characters(column: pa.Array) -> tuple[npt.NDArray[np.int64], Bytes]:
     return offsets - offsets[0], characters
 
 
-def require_unsigned(words: Bytes, bits: int, what: str) -> None:
-    """Check that words hold unsigned integers of at most ``bits`` bits.
+def require_unsigned(words: Bytes, bits: int, what: str, name: Name = _by_place) -> None:
+    """Check that words hold unsigned integers of at most ``bits`` bits (a multiple of 8).
 
     Raises:
         WordOutOfRange: one does not.
     """
-    if words[:, : WORD - bits // 8].any():
-        raise WordOutOfRange(f"{what}: a word does not fit in uint{bits}")
+    unused = words[:, : WORD - bits // 8]
+    if unused.any():
+        first = int(np.argmax(unused.any(axis=1)))
+        raise WordOutOfRange(f"{what}: the word of {name(first)} does not fit in uint{bits}")
 
 
-def small_signed(words: Bytes, bits: int, what: str) -> npt.NDArray[np.int64]:
-    """Signed integers of at most 64 bits, sign-extended to a word.
+def small_signed(words: Bytes, bits: int, what: str, name: Name = _by_place) -> npt.NDArray[np.int64]:
+    """Signed integers of at most 64 bits (a multiple of 8), sign-extended to a word.
 
     Raises:
         WordOutOfRange: a word needs more than ``bits`` bits.
     """
-    low = np.ascontiguousarray(words[:, WORD - 8 :]).view(">i8")[:, 0].astype(np.int64)
-    fill = np.where(low < 0, 0xFF, 0).astype(np.uint8)
-    limit = 1 << (bits - 1)
-    if (words[:, : WORD - 8] != fill[:, None]).any() or (low < -limit).any() or (low >= limit).any():
-        raise WordOutOfRange(f"{what}: a word does not fit in int{bits}")
-    return low
+    limbs = _limbs(words).view(np.int64)
+    numbers, fill = limbs[:, 3], limbs[:, 3] >> (bits - 1)  # all bits from the sign on: 0, or -1
+    wrong = (fill + 1) & -2 != 0
+    for limb in range(3):
+        wrong |= limbs[:, limb] != fill
+    if wrong.any():
+        raise WordOutOfRange(f"{what}: the word of {name(int(np.argmax(wrong)))} does not fit in int{bits}")
+    return numbers
+
+
+def signs(words: Bytes) -> npt.NDArray[np.int64]:
+    """1, 0 or -1 of signed words."""
+    limbs = _limbs(words).view(np.int64)
+    some = (limbs[:, 0] | limbs[:, 1] | limbs[:, 2] | limbs[:, 3]) != 0
+    return np.where(limbs[:, 0] < 0, -1, some.astype(np.int64))
 
 
 def decimals(words: Bytes, *, signed: bool) -> pa.StringArray:

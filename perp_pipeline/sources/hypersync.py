@@ -26,9 +26,10 @@ import pyarrow as pa
 from perp_pipeline.sources.base import Body, Request
 from perp_pipeline.sources.endpoints import Endpoint
 from perp_pipeline.sources.errors import FormatChanged, NotInStore, NotServed, PermanentError, TransientError
-from perp_pipeline.sources.evm_logs import LogFilter, log_table, verify
+from perp_pipeline.sources.evm_logs import LogFilter, log_table
 from perp_pipeline.sources.evm_ranges import Part
 from perp_pipeline.sources.evm_rpc import loads
+from perp_pipeline.sources.evm_verify import verify
 
 if TYPE_CHECKING:
     from perp_pipeline.sources.http import Http
@@ -166,7 +167,8 @@ def parse_page(content: bytes, asked: LogFilter) -> Page:
     Raises:
         FormatChanged: it does not have the documented form.
         TransientError: not JSON; or it stops before the blocks that were asked for.
-        IncompleteBody: its logs are not what was asked for (:func:`~perp_pipeline.sources.evm_logs.verify`).
+        IncompleteBody: its logs are not what was asked for
+            (:func:`~perp_pipeline.sources.evm_verify.verify`).
     """
     answer = loads(content)
     if not isinstance(answer, dict) or not isinstance(answer.get("data"), list):

@@ -25,7 +25,8 @@ from perp_pipeline.sources.evm_errors import (
     WordOutOfRange,
 )
 from perp_pipeline.sources.evm_events import V3
-from perp_pipeline.sources.evm_logs import LogFilter, log_table, price_jump, verify
+from perp_pipeline.sources.evm_logs import LogFilter, log_table
+from perp_pipeline.sources.evm_verify import price_jump, verify
 
 ROOT = 1_771_595_571_142_957_166_518_320_255_467_520  # about 2000 USDC per WETH
 TICK = 200_311
