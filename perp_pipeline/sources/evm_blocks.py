@@ -10,6 +10,7 @@ Merge (a few minutes at worst), and a few missed 12 s slots after it.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -19,7 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from perp_pipeline.sources.errors import NotServed, TransientError
+from perp_pipeline.sources.errors import NotInStore, NotServed, TransientError
 from perp_pipeline.sources.evm_node import Node
 from perp_pipeline.sources.evm_rpc import Call, quantity
 from perp_pipeline.sources.pools import Chain
@@ -27,12 +28,17 @@ from perp_pipeline.sources.pools import Chain
 if TYPE_CHECKING:
     from perp_pipeline.sources.http import Http
 
+_log = logging.getLogger(__name__)
+
 _CLOSE = 8
 """Blocks to ask for at once when a border is known to be this near."""
 _PATIENCE = 8
 """Rounds after which a search also halves what is left: blocks came too unevenly to be guessed."""
-_STALE_SECONDS = 3600.0
-"""A head older than this by our clock is a recording or a stopped node: it will not reorganise."""
+_LATE_SECONDS = 3600.0
+"""A head older than this by our clock is worth a word: the node stands still, or lags behind its chain."""
+_ENDED_SECONDS = 7 * 86400.0
+"""A head older than this, and that does not move, is a recording's end. No declared chain has been without a
+block for a day, and none takes longer than minutes for its confirmation depth."""
 
 
 class Head(NamedTuple):
@@ -40,7 +46,7 @@ class Head(NamedTuple):
 
     Attributes:
         time: epoch seconds.
-        stopped: nothing comes after it: a recording, or a node that stands still.
+        stopped: nothing comes after it: a recording.
     """
 
     number: int
@@ -65,22 +71,40 @@ class BlockClock:
     def head(self, now: datetime) -> Head:
         """The newest block that counts as final.
 
-        That is ``confirmations`` below the head, or the head itself where it is over an hour old.
+        That is ``confirmations`` below the head, however long a node stands still: its last blocks may not be
+        those that the chain went on from. The head itself counts only where the record has ended: it is
+        over a week old and is the same when asked for twice.
 
         Raises:
             SourceError: the node does not tell.
         """
         if self._head is None:
-            latest = self.node.single(self.http, Call("eth_getBlockByNumber", ("latest", False)))
-            if not isinstance(latest, dict):
-                raise TransientError(f"{self.chain.name}: the node does not tell its latest block")
-            number, stamp = quantity(latest.get("number")), quantity(latest.get("timestamp"))
-            stopped = now.timestamp() - stamp >= _STALE_SECONDS
+            number, stamp = self._latest()
+            age = now.timestamp() - stamp
+            stopped = age >= _ENDED_SECONDS and not self._moves(number)
+            if age >= _LATE_SECONDS and not stopped:
+                said = "%s: the node's newest block is %.0f hours old: it stands still or lags behind"
+                _log.warning(said, self.chain.name, age / 3600)
             if not stopped:
                 number = max(0, number - self.chain.confirmations)
                 stamp = self.times([number])[number]
             self._head = Head(number, stamp, stopped)
         return self._head
+
+    def _latest(self, *, again: bool = False) -> tuple[int, int]:
+        """Number and time of the node's newest block."""
+        call = Call("eth_getBlockByNumber", ("latest", False))
+        latest = self.node.single(self.http, call, again=again)
+        if not isinstance(latest, dict):
+            raise TransientError(f"{self.chain.name}: the node does not tell its latest block")
+        return quantity(latest.get("number")), quantity(latest.get("timestamp"))
+
+    def _moves(self, number: int) -> bool:
+        """Whether the node has another newest block by now: it is catching up with its chain."""
+        try:
+            return self._latest(again=True)[0] != number
+        except NotInStore:  # bodies of a run that asked once
+            return False
 
     def end(self, now: datetime) -> datetime:
         """The moment up to which all blocks are known: days that end by then are over.

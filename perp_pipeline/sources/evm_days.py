@@ -7,7 +7,7 @@ nothing for a busy day must not make it a day without trades.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import pairwise
@@ -82,6 +82,7 @@ class PoolReader:
     _refused: dict[tuple[int, str, str, int, int], str] = field(default_factory=dict)
     _tokens: dict[tuple[int, str], list[str]] = field(default_factory=dict)
     _ended: set[str] = field(default_factory=set)
+    _early: set[str] = field(default_factory=set)
     _last: tuple[tuple[int, str, str, datetime], list[PoolDay], list[int]] | None = None
 
     def chain_of(self, pool: Pool) -> Chain:
@@ -150,6 +151,7 @@ class PoolReader:
         end = min(month.end, clock.end(now))
         wanted = days_of(month.start, end) if end > month.start else []
         if not any(pool.asks_for(day) for day in wanted):
+            self._say_early(pool, month, wanted)
             return [], []
         edges = [midnight(day) for day in wanted] + [midnight(wanted[-1] + timedelta(days=1))]
         borders = clock.first_blocks(edges, now)
@@ -172,6 +174,17 @@ class PoolReader:
         days = self._confirmed(http, pool, route, held, now)
         _say_odd(pool, days)
         return days, borders
+
+    def _say_early(self, pool: Pool, month: Month, wanted: Sequence[date]) -> None:
+        """Warn, once a pool, of a month that ends before it can have been."""
+        if pool.created is None or not wanted or wanted[-1] >= pool.created or pool.label in self._early:
+            return
+        self._early.add(pool.label)
+        began = "the pool began"
+        if pool.created == self.chain_of(pool).since.get(pool.protocol):
+            began = f"{pool.protocol} began on {pool.chain}"
+        said = "%s: %s on %s; months before it, here %s, have no rows"
+        _log.warning(said, pool.label, began, pool.created, month)
 
     def _confirmed(
         self, http: Http, pool: Pool, route: LogRoute, days: list[PoolDay], now: datetime

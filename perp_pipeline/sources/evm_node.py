@@ -75,8 +75,11 @@ class Node:
             f"{self.address}{self.endpoint.host}", method="POST", payload=payload, via=self.endpoint
         )
 
-    def single(self, http: Http, call: Call) -> Any:
+    def single(self, http: Http, call: Call, *, again: bool = False) -> Any:
         """The result of one call whose answer changes with time.
+
+        Args:
+            again: ask a second time, and keep the answer beside the first.
 
         Raises:
             SourceError: the node gives none.
@@ -86,7 +89,8 @@ class Node:
             result_of(loads(content))
 
         name = f"{self.chain} {call.method}"
-        body = http.fetch(self.request(call.payload(1)), final=False, check=check, label=name)
+        request = (self.own_request if again else self.request)(call.payload(1))
+        body = http.fetch(request, final=False, check=check, label=name)
         if body is None:
             raise PermanentError(f"{name}: no answer")
         return result_of(loads(body.content))

@@ -70,7 +70,7 @@ def test_a_second_run_asks_only_for_what_can_have_changed(replay: Any, tmp_path:
     replay.reset()
     again = client(tmp_path, replay.url)
     pd.testing.assert_frame_equal(rows(sets(USDC_WETH, window=DAY)[0], again, "2024-01"), first)
-    assert again.counters.requests == 2  # chain and head
+    assert again.counters.requests == 3  # chain, head, and whether that moves
     offline = client(tmp_path, replay.url, offline=True)
     pd.testing.assert_frame_equal(rows(sets(USDC_WETH, window=DAY)[0], offline, "2024-01"), first)
     with pytest.raises(NotInStore):

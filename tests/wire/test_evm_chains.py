@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pandas as pd
 import pytest
-from chain_wire import NOW, SWAP, USDC_WETH, FakeNode, client, every_12_seconds, node, rows, sets, swap_log
+from chain_wire import (
+    GENESIS,
+    NOW,
+    SWAP,
+    USDC_WETH,
+    FakeNode,
+    client,
+    every_12_seconds,
+    node,
+    rows,
+    sets,
+    swap_log,
+)
 
 from perp_pipeline.months import Month, Span
 from perp_pipeline.sources import ethereum
@@ -115,9 +129,41 @@ def test_every_chain_has_its_own_depth(tmp_path: Path, chain: str) -> None:
     clock = BlockClock(client(tmp_path, transport=fake.transport), declared, node(chain))
     found = clock.head(datetime.fromtimestamp(times(head) + 30, UTC))
     assert (found.number, found.stopped) == (head - declared.confirmations, False)
-    # a head that is days old stays: a recording, which will not reorganise
+    # the end of a recording stays: it will not reorganise
     again = BlockClock(client(tmp_path / "old", transport=fake.transport), declared, node(chain))
     assert again.head(NOW)[::2] == (head, True)
+
+
+@pytest.mark.parametrize("chain", CHAINS)
+@pytest.mark.parametrize("hours", [1, 2, 24, 7 * 24 - 1])
+def test_a_node_that_stands_still_keeps_its_depth(
+    chain: str, hours: int, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    first, declared = _guessed(chain, MARCH), CHAINS[chain]
+    fake = FakeNode(declared.chain_id, _even(declared.block_seconds, first), first + 100_000)
+    clock = BlockClock(client(tmp_path, transport=fake.transport), declared, node(chain))
+    now = datetime.fromtimestamp(fake.times(fake.head) + 3600 * hours, UTC)
+    assert clock.head(now)[::2] == (fake.head - declared.confirmations, False)
+    assert f"{chain}: the node's newest block is {hours} hours old" in caplog.text
+
+
+def test_a_node_that_catches_up_keeps_its_depth(tmp_path: Path) -> None:
+    """Its head is a month old, but it is another when asked again; the stored answers say so too."""
+    fake, heads = FakeNode(), iter(range(GENESIS + 50_000, GENESIS + 60_000, 100))
+    fake.head = GENESIS + 60_000
+
+    def respond(request: httpx.Request) -> httpx.Response:
+        asked = json.loads(request.content)
+        if isinstance(asked, dict) and asked["params"][0] == "latest":
+            number = next(heads)
+            block = {"number": hex(number), "timestamp": hex(fake.times(number))}
+            return httpx.Response(200, json={"jsonrpc": "2.0", "id": 1, "result": block})
+        return fake.transport.handle_request(request)
+
+    for offline in (False, True):
+        http = client(tmp_path, transport=httpx.MockTransport(respond), offline=offline)
+        clock = BlockClock(http, CHAINS["ethereum"], node())
+        assert clock.head(NOW)[::2] == (GENESIS + 50_000 - CHAINS["ethereum"].confirmations, False)
 
 
 def test_a_day_is_over_when_a_final_block_is_of_the_next(tmp_path: Path) -> None:
@@ -181,6 +227,19 @@ def test_a_time_outside_the_day_of_its_block_is_not_believed(
     assert not frame["time_exact"].any()
     assert frame["time"].dt.day.tolist() == [1, 2, 3]
     assert "dates 3 logs outside the day of their block" in caplog.text
+
+
+def test_months_before_the_protocol_are_said_to_be_so(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    http = client(tmp_path, transport=FakeNode().transport)
+    for dataset in sets(USDC_WETH):
+        assert not list(dataset.fetch(http, Span.parse("2019-01", "2019-03"), NOW))
+    said = [text for text in caplog.messages if "2021-05-04" in text]
+    assert said == [
+        f"{USDC_WETH}: uniswap_v3 began on ethereum on 2021-05-04; "
+        "months before it, here 2019-01, have no rows"
+    ]
 
 
 def test_months_and_filters() -> None:

@@ -231,7 +231,7 @@ def test_nothing_is_asked_about_days_before_the_protocol(tmp_path: Path) -> None
     for dataset in (logs, days):
         assert not list(dataset.fetch(http, Span.parse("2017-01", "2021-04"), NOW))
     assert {call["method"] for call in fake.asked} == {"eth_chainId", "eth_getBlockByNumber"}
-    assert fake.count("eth_getBlockByNumber") == 1
+    assert fake.count("eth_getBlockByNumber") == 2  # the head, and whether it moves
 
 
 def test_the_first_day_of_a_pool() -> None:

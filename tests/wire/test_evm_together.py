@@ -107,7 +107,7 @@ def test_a_node_of_three_calls_a_body_gives_all(refusal: httpx.Response, tmp_pat
     pd.testing.assert_frame_equal(_read(tmp_path / "three", again)[0], expected)
     assert [call["method"] for call in again.asked] == [
         "eth_chainId",
-        "eth_getBlockByNumber",
+        *["eth_getBlockByNumber"] * 2,  # the head, and whether it moves
         *["eth_call"] * 2,
     ]
     offline = _node(logs=quiet)
