@@ -172,9 +172,13 @@ def run(
         reports = _run(console, settings, select or (), span, allow_lost_rows=allow_lost_rows)
     except (UnknownTable, LakeError, ValueError) as error:
         _usage(str(error))
-    if any(report.table == "out_claims" and not report.error for report in reports):
+    done = {report.table for report in reports if not report.error}
+    there = f" --lake {settings.lake}" if lake else ""
+    if "out_claims" in done:
         console.print(f"Report: {publish_report(settings)}", highlight=False, soft_wrap=True)
-        console.print("Next: perp claims", highlight=False)
+        console.print(f"Next: perp claims{there}", highlight=False, soft_wrap=True)
+    elif any(table.startswith("out_") for table in done):
+        console.print(f"Next: perp report{there}", highlight=False, soft_wrap=True)
     _exit(reports)
 
 

@@ -334,3 +334,6 @@ def test_a_pool_is_one_command_until_where_its_node_ends(replay: Replay, tmp_pat
     profit = read(tmp_path, "out_amm_profit_per_volume", "--where", f"pool={pool}", "--where", "period=2023")
     assert profit["estimate"].notna().all()
     assert (profit["ci_low"] < profit["ci_high"]).all()
+    assert done.stderr.strip().splitlines()[-1] == f"Next: perp report --lake {tmp_path}"
+    assert perp("report", "--lake", tmp_path).returncode == 0
+    assert "WBTC-WETH 30 bp" in (tmp_path / "report" / "essay-a.html").read_text()
