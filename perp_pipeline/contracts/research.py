@@ -219,8 +219,8 @@ OUT_PREDICTOR_RACE = Contract(
         "hours), premium_instant, premium_formula (through the venue's map), premium_window_{h}h_left and "
         "premium_instant_{h}h_left (through the map, h hours before the payment: the average of the running "
         "window so far, and its last sample). Schemes: direct (the predictor is the forecast), expanding and "
-        "rolling (365 days) least squares. se and interval are those of the mean difference in squared "
-        "errors, in units of the rival's mean: the interval has 0 where Diebold-Mariano does not reject. OLS "
+        "rolling (365 days) least squares. se is that of the ratio of the two sums; the "
+        "interval, on the log of that ratio, has 0 where Diebold-Mariano does not reject. OLS "
         "forecasts from the last rate nest no change, for which that test is conservative. What claims judge "
         "has rows with the ending _lags{k} of the predictor as well: with k Newey-West lags, in payments."
     ),

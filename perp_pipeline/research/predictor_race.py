@@ -16,8 +16,8 @@ Schemes: ``direct`` takes the predictor itself for the forecast; ``expanding`` a
 regress the target on it by least squares, on pairs whose target was fully announced when the forecast is
 made.
 
-Intervals invert the Diebold-Mariano test (:func:`~perp_pipeline.research.shares.skill`): an interval has zero
-exactly where the test does not reject equal errors. With ``_lags360`` behind the predictor: the same
+Intervals agree with the Diebold-Mariano test (:func:`~perp_pipeline.research.shares.skill`): an interval has
+zero exactly where the test does not reject equal errors. With ``_lags360`` behind the predictor: the same
 forecasts with another bandwidth, in payments (:data:`JUDGED`).
 """
 

@@ -10,9 +10,13 @@ from dataclasses import dataclass, replace
 
 import numpy.typing as npt
 
+from perp_pipeline.research.skewness import sides
+from perp_pipeline.research.standardised import interval_ends
 from perp_pipeline.research.statistics import (
     Array,
     Estimate,
+    bounded,
+    critical_of,
     fixed_b_critical,
     fixed_b_p,
     hac_mean,
@@ -103,9 +107,14 @@ def skill(errors: Array, rivals: Array, lags: int) -> Skill:
     """1 - sum(errors) / sum(rivals) of squared errors, with the test of Diebold and Mariano (1995, JBES 13).
 
     The test is of the mean difference in squared errors, rivals - errors, with its HAC error and fixed-b
-    critical values. The estimate, its error and its interval are that mean, its error and its interval in
-    units of the rival's mean squared error: interval and test cannot contradict each other, as those of
-    the ratio's delta method can where few large errors make both sums.
+    critical values. The estimate's error is that of the ratio of the two sums (delta method): away from zero
+    that of the difference is another, as the rival's sum is uncertain too.
+
+    The interval is taken on the log of the ratio. Its variance goes in a straight line from the test's at
+    zero to the ratio's at the estimate (:func:`~perp_pipeline.research.standardised.interval_ends`), so that
+    interval and test cannot contradict each other. Few large errors make both sums: at the estimate the
+    critical value counts the parts that the ratio rests on, and the side that its skewness asks for is longer
+    (:func:`~perp_pipeline.research.statistics.critical_of`, :mod:`~perp_pipeline.research.skewness`).
 
     Args:
         errors, rivals: (n,) squared errors over the same forecasts, in time order.
@@ -117,8 +126,28 @@ def skill(errors: Array, rivals: Array, lags: int) -> Skill:
     unit = float(rivals.mean()) if len(rivals) else 0.0
     if unit <= 0.0:
         raise ValueError("skill needs a rival that errs")
-    found = hac_mean((rivals - errors) / unit, lags)
-    statistic = found.estimate / found.se if found.se > 0.0 else math.nan
-    p = fixed_b_p(statistic, found.hac_lags, found.n)
-    bounded = replace(found, estimate=min(found.estimate, 1.0), ci_high=min(found.ci_high, 1.0))
-    return Skill(bounded, statistic, p)
+    tested = hac_mean((rivals - errors) / unit, lags)
+    statistic = tested.estimate / tested.se if tested.se > 0.0 else math.nan
+    p = fixed_b_p(statistic, tested.hac_lags, tested.n)
+    plain = replace(tested, estimate=min(tested.estimate, 1.0), ci_high=min(tested.ci_high, 1.0))
+    ratio = hac_ratio(errors, rivals, lags)
+    if ratio.estimate <= 0.0 or math.isnan(ratio.se):
+        return Skill(plain, statistic, p)
+    found = replace(plain, se=ratio.se)
+    size = abs(math.log(ratio.estimate))
+    if size == 0.0 or tested.estimate == 0.0:
+        return Skill(found, statistic, p)
+    influence = (errors - ratio.estimate * rivals) / unit
+    critical = fixed_b_critical(ratio.hac_lags, ratio.n)
+    here = ratio.se / ratio.estimate * critical_of(bounded(influence), ratio.hac_lags) / critical
+    below, above = sides(influence, ratio.hac_lags)
+    inner, outer = (below, above) if ratio.estimate > 1.0 else (above, below)
+    null = tested.se * size / abs(tested.estimate)
+    near, _ = interval_ends(size, null**2, (here * inner) ** 2, critical)
+    _, far = interval_ends(size, null**2, (here * outer) ** 2, critical)
+    low, high = (near, far) if ratio.estimate > 1.0 else (-far, -near)
+    return Skill(replace(found, ci_low=_less(high), ci_high=_less(low)), statistic, p)
+
+
+def _less(log_ratio: float) -> float:
+    return 1.0 - math.exp(min(log_ratio, _LARGEST_LOG))

@@ -53,10 +53,12 @@ def lengthened(found: Estimate, influence: Array) -> Estimate:
     """
     if math.isnan(found.se):
         return found
-    more = _PER_SKEWNESS * skewness_of_mean(influence, found.hac_lags)
+    below, above = sides(influence, found.hac_lags)
     reach = found.ci_high - found.estimate
-    return replace(
-        found,
-        ci_low=found.estimate - reach * (1.0 + max(0.0, -more)),
-        ci_high=found.estimate + reach * (1.0 + max(0.0, more)),
-    )
+    return replace(found, ci_low=found.estimate - reach * below, ci_high=found.estimate + reach * above)
+
+
+def sides(influence: Array, lags: int) -> tuple[float, float]:
+    """What the lower and the upper side of a symmetric interval are multiplied by: one, and one or more."""
+    more = _PER_SKEWNESS * skewness_of_mean(influence, lags)
+    return 1.0 + max(0.0, -more), 1.0 + max(0.0, more)

@@ -49,13 +49,15 @@ class StandardisedFit(OlsFit):
         if np.count_nonzero(w) != 1 or found.estimate == 0.0:
             return found
         null = max(0.0, float(w @ self.null_cov @ w))
-        near, far = _ends(abs(found.estimate), null, found.se**2, critical)
+        near, far = interval_ends(abs(found.estimate), null, found.se**2, critical)
         low, high = (near, far) if found.estimate > 0.0 else (-far, -near)
         return Estimate(found.estimate, found.se, low, high, found.n, found.hac_lags)
 
 
-def _ends(size: float, null: float, here: float, critical: float) -> tuple[float, float]:
+def interval_ends(size: float, null: float, here: float, critical: float) -> tuple[float, float]:
     """Ends, towards zero and away from it, of the interval of a positive estimate.
+
+    The first is above zero exactly where the test at zero rejects, size^2 > critical^2 null.
 
     Args:
         size: the estimate.

@@ -119,10 +119,15 @@ def diebold_mariano() -> dict[str, float]:
     gain = [(a - s) ** 2 - (a - 0.8 * f) ** 2 for a, f, s in zip(actual, first, second, strict=True)]
     mean = sum(gain) / len(gain)
     statistic = mean / error_of_mean(gain, LAGS["race"])
+    errors = [(a - 0.8 * f) ** 2 for a, f in zip(actual, first, strict=True)]
+    rivals = [(a - s) ** 2 for a, s in zip(actual, second, strict=True)]
+    ratio, unit = sum(errors) / sum(rivals), sum(rivals) / len(rivals)
+    influence = [(e - ratio * r) / unit for e, r in zip(errors, rivals, strict=True)]
     b = (LAGS["race"] + 1) / len(gain)
     critical = 1.96 + 2.9694 * b + 0.416 * b**2 - 0.5324 * b**3
     return {
         "r2": 1 - sum((actual - 0.8 * first) ** 2) / sum((actual - second) ** 2),
+        "r2_se": error_of_mean(influence, LAGS["race"]),
         "statistic": statistic,
         "p": math.erfc(abs(statistic) * 1.959964 / critical / math.sqrt(2)),
     }

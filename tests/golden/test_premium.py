@@ -61,4 +61,4 @@ def test_diebold_mariano() -> None:
     assert found.found.estimate == pytest.approx(golden["r2"], rel=1e-10)
     assert found.dm_stat == pytest.approx(golden["statistic"], rel=1e-9)
     assert found.dm_p == pytest.approx(golden["p"], rel=1e-6)
-    assert found.found.se == pytest.approx(golden["r2"] / golden["statistic"], rel=1e-9)
+    assert found.found.se == pytest.approx(golden["r2_se"], rel=1e-9)

@@ -77,6 +77,26 @@ def test_skill_is_the_diebold_mariano_test() -> None:
         assert found.found.ci_high <= 1.0
 
 
+@pytest.mark.parametrize(("scale", "share"), [(0.3, 0.0), (0.5, 0.9), (1.5, 0.9), (1.0, 0.5)])
+def test_skill_away_from_zero_covers(scale: float, share: float) -> None:
+    """Errors that move with the rival's, and errors of their own: the error is that of the ratio.
+
+    That of the difference has the rival's own uncertainty in it, or lacks it.
+    """
+    held, sds, estimates = 0, [], []
+    for seed in range(200):
+        rng = np.random.default_rng(seed)
+        size = np.exp(0.15 * ar1(2500, 0.95, rng))
+        common = rng.normal(size=2500)
+        own = share * common + (1.0 - share**2) ** 0.5 * rng.normal(size=2500)
+        found = skill((scale * size * own) ** 2, (size * common) ** 2, 90).found
+        held += found.ci_low <= 1.0 - scale**2 <= found.ci_high
+        sds.append(found.se)
+        estimates.append(found.estimate)
+    assert held >= 180, held
+    assert np.mean(sds) == pytest.approx(np.std(estimates), rel=0.25)
+
+
 def test_skill_needs_a_rival_that_errs() -> None:
     with pytest.raises(ValueError, match="errs"):
         skill(np.ones(10), np.zeros(10), 2)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from research_frames import ar1
 
-from perp_pipeline.research.standardised import _ends, effect_influence, standardised
+from perp_pipeline.research.standardised import effect_influence, interval_ends, standardised
 from perp_pipeline.research.statistics import critical_of, hac_correlation, ols_hac
 
 
@@ -93,7 +93,7 @@ def test_one_crash_neither_widens_intervals_twice_nor_sets_raw_and_standardised_
 def test_an_effects_interval_goes_from_its_slopes_test_to_its_own_error(
     null: float, here: float, critical: float
 ) -> None:
-    near, far = _ends(1.0, null**2, here**2, critical)
+    near, far = interval_ends(1.0, null**2, here**2, critical)
     assert near < 1.0 < far == pytest.approx(1.0 + critical * here)
     assert (near > 0) == (critical * null < 1.0)
     if near > 0:
