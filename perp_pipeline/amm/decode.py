@@ -18,6 +18,7 @@ from perp_pipeline.sources.evm_events import V2, V3, Event
 from perp_pipeline.sources.evm_verify import verify_order
 from perp_pipeline.sources.evm_words import (
     Bytes,
+    Name,
     decimals,
     floats,
     require_unsigned,
@@ -62,8 +63,8 @@ def check_topics(raw: pd.DataFrame, protocol: str) -> None:
         if topic not in known:
             first = raw[raw["topic0"] == topic].iloc[0]
             raise UnknownTopic(
-                f"log {first['block_number']}/{first['log_index']} of {first['pool']}: "
-                f"topic {topic} is no event of {protocol}"
+                f"block {first['block_number']}, log {first['log_index']} of "
+                f"{first['chain']}:{first['pool']}: topic {topic} is no event of {protocol}"
             )
 
 
@@ -80,7 +81,8 @@ def swaps(raw: pd.DataFrame, facts: PoolFacts) -> pd.DataFrame:
     Raises:
         UnknownTopic, TruncatedWords, WordOutOfRange, DuplicateLog, LogOutOfOrder.
     """
-    verify_order(raw["block_number"].to_numpy(), raw["log_index"].to_numpy())
+    of = f" of {facts.chain}:{facts.pool}"
+    verify_order(raw["block_number"].to_numpy(), raw["log_index"].to_numpy(), of)
     check_topics(raw, facts.protocol)
     return _v3_swaps(raw, facts) if facts.protocol == "uniswap_v3" else _v2_swaps(raw, facts)
 
@@ -88,8 +90,9 @@ def swaps(raw: pd.DataFrame, facts: PoolFacts) -> pd.DataFrame:
 def _v3_swaps(raw: pd.DataFrame, facts: PoolFacts) -> pd.DataFrame:
     rows, words = _words(raw, _V3["swap"])
     amount0, amount1, root, liquidity, tick = (words[:, place] for place in range(5))
-    require_unsigned(root, 160, "sqrtPriceX96")
-    require_unsigned(liquidity, 128, "liquidity")
+    name = _name_in(rows)
+    require_unsigned(root, 160, "sqrtPriceX96", name)
+    require_unsigned(liquidity, 128, "liquidity", name)
     ratio = floats(root, signed=False) / _Q96
     moved = (floats(amount0, signed=True), floats(amount1, signed=True))
     return _assemble(
@@ -101,7 +104,7 @@ def _v3_swaps(raw: pd.DataFrame, facts: PoolFacts) -> pd.DataFrame:
             "sqrt_price_x96": decimals(root, signed=False),
             "liquidity": decimals(liquidity, signed=False),
         },
-        tick=small_signed(tick, 24, "tick"),
+        tick=small_signed(tick, 24, "tick", name),
         amounts=moved,
         came=(np.maximum(moved[0], 0.0), np.maximum(moved[1], 0.0)),
         raw_price=ratio * ratio,
@@ -124,10 +127,7 @@ def _v2_swaps(raw: pd.DataFrame, facts: PoolFacts) -> pd.DataFrame:
     if len(sync_rows):
         lone |= sync_rows["tx_hash"].to_numpy()[place] != rows["tx_hash"].to_numpy()
     if lone.any():
-        first = rows.iloc[int(np.flatnonzero(lone)[0])]
-        raise TruncatedWords(
-            f"the swap {first['block_number']}/{first['log_index']} has no sync log before it"
-        )
+        raise TruncatedWords(f"the swap {_name_in(rows)(int(np.argmax(lone)))} has no sync log before it")
     reserves = [
         [int(text) for text in decimals(sync_words[place, n], signed=False).to_pylist()] for n in (0, 1)
     ]
@@ -168,17 +168,17 @@ def _assemble(
     raw_price: npt.NDArray[np.float64],
     raw_liquidity: npt.NDArray[np.float64],
 ) -> pd.DataFrame:
-    frame = rows[["chain", "pool", "block_number", "log_index", "time", "tx_hash"]].reset_index(drop=True)
-    for name, column in exact.items():
-        frame[name] = pd.array(column, dtype="str")
-    frame["tick"] = tick.astype(np.int32)
-    frame["amount0_tokens"] = scaled(amounts[0], facts.decimals0)
-    frame["amount1_tokens"] = scaled(amounts[1], facts.decimals1)
-    frame["in0_tokens"] = scaled(came[0], facts.decimals0)
-    frame["in1_tokens"] = scaled(came[1], facts.decimals1)
-    frame["price"] = raw_price * 10.0 ** (facts.decimals0 - facts.decimals1)
-    frame["liquidity_tokens"] = raw_liquidity / 10.0 ** ((facts.decimals0 + facts.decimals1) / 2)
-    return frame[list(SWAP_COLUMNS)]
+    names = ("chain", "pool", "block_number", "log_index", "time", "tx_hash")
+    columns: dict[str, object] = {name: rows[name].array for name in names}
+    columns |= {name: pd.array(column, dtype="str") for name, column in exact.items()}
+    columns["tick"] = tick.astype(np.int32)
+    columns["amount0_tokens"] = scaled(amounts[0], facts.decimals0)
+    columns["amount1_tokens"] = scaled(amounts[1], facts.decimals1)
+    columns["in0_tokens"] = scaled(came[0], facts.decimals0)
+    columns["in1_tokens"] = scaled(came[1], facts.decimals1)
+    columns["price"] = raw_price * 10.0 ** (facts.decimals0 - facts.decimals1)
+    columns["liquidity_tokens"] = raw_liquidity / 10.0 ** ((facts.decimals0 + facts.decimals1) / 2)
+    return pd.DataFrame({name: columns[name] for name in SWAP_COLUMNS}, copy=False)
 
 
 def liquidity_events(raw: pd.DataFrame, facts: PoolFacts) -> pd.DataFrame:
@@ -246,7 +246,7 @@ def fee_switches(raw: pd.DataFrame, facts: PoolFacts) -> pd.DataFrame:
     rows, words = _words(raw, _V3["set_fee_protocol"])
     frame = rows[["chain", "pool", "block_number", "log_index", "time"]].reset_index(drop=True)
     for place, name in enumerate(("old0", "old1", "new0", "new1")):
-        frame[name] = small_signed(words[:, place], 32, name).astype(np.int32)
+        frame[name] = small_signed(words[:, place], 32, name, _name_in(rows)).astype(np.int32)
     return frame
 
 
@@ -254,12 +254,23 @@ def _words(raw: pd.DataFrame, event: Event) -> tuple[pd.DataFrame, Bytes]:
     chosen = (raw["topic0"] == event.topic0).to_numpy(dtype=bool)
     rows = raw if chosen.all() else raw[chosen]
     data = pa.array(rows["data"], type=pa.large_string(), from_pandas=True)
-    return rows, words_from_hex(data, event.words, f"{event.name} data")
+    return rows, words_from_hex(data, event.words, f"{event.name} data", _name_in(rows))
+
+
+def _name_in(rows: pd.DataFrame) -> Name:
+    """What messages call the log at a place of some rows of raw_eth_logs."""
+
+    def name(place: int) -> str:
+        row = rows.iloc[place]
+        return f"block {row['block_number']}, log {row['log_index']} of {row['chain']}:{row['pool']}"
+
+    return name
 
 
 def _topic_ticks(rows: pd.DataFrame, topic: str) -> pd.Series:
-    words = words_from_hex(pa.array(rows[topic], type=pa.large_string(), from_pandas=True), 1, topic)
-    return pd.Series(small_signed(words[:, 0], 24, topic)).astype("Int32")
+    texts, name = pa.array(rows[topic], type=pa.large_string(), from_pandas=True), _name_in(rows)
+    words = words_from_hex(texts, 1, topic, name)
+    return pd.Series(small_signed(words[:, 0], 24, topic, name)).astype("Int32")
 
 
 def _position(rows: pd.DataFrame) -> npt.NDArray[np.int64]:

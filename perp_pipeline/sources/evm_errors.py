@@ -14,7 +14,8 @@ class TruncatedWords(IncompleteBody):
 
 
 class WordOutOfRange(IncompleteBody):
-    """A word holds more bits than its ABI type (uint160, uint128, int24): not the event it claims to be."""
+    """A word holds more bits than its ABI type (uint160, uint128, int24), or both amounts of a swap have the
+    same sign: not the event it claims to be."""
 
 
 class RemovedLog(IncompleteBody):

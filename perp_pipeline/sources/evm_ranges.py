@@ -11,6 +11,7 @@ What looks as if logs were left out (a jump of the price, no log at all) is aske
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -21,6 +22,7 @@ import pyarrow as pa
 from perp_pipeline.sources.base import Request
 from perp_pipeline.sources.errors import (
     BodyTooLarge,
+    IncompleteBody,
     NotInStore,
     NotServed,
     PermanentError,
@@ -55,6 +57,8 @@ from perp_pipeline.sources.evm_together import (
 
 if TYPE_CHECKING:
     from perp_pipeline.sources.http import Http
+
+_log = logging.getLogger(__name__)
 
 _PERHAPS = 2_000
 """Logs to expect in parts of a range that was refused as a whole."""
@@ -312,7 +316,15 @@ class _Ranges:
             raise NotServed(f"{name}: no answer")
         if parsed and parsed[0][0] is body.content:
             return body.sha256, parsed[0][1]
-        return body.sha256, parse(body.content, asked)
+        try:
+            return body.sha256, parse(body.content, asked)
+        except IncompleteBody as error:  # kept by a version that checked less
+            if self.http.offline:
+                remedy = "Run once without --offline: it is asked for again"
+                raise type(error)(f"{name}: the stored answer is not usable: {error}. {remedy}") from None
+        _log.info("%s: the stored answer is not usable; it is asked for again", name)
+        self.http.forget(request)
+        return self._ask(asked)
 
 
 def _is_empty(answer: Any) -> bool:

@@ -78,6 +78,7 @@ def verify_all(table: pa.Table, asked: Sequence[LogFilter], counts: Sequence[int
     _verify_place(logs, asked)
     _ascending(logs.blocks, logs.indexes, logs.answer, f" of {asked[0].address}")
     words = _verify_events(logs, asked)
+    _verify_syncs(logs)
     if (swaps := _Swaps.of(logs, words.get(_V3_SWAP))) is None:
         return [""] * len(asked)
     swaps.verify_signs()
@@ -86,13 +87,16 @@ def verify_all(table: pa.Table, asked: Sequence[LogFilter], counts: Sequence[int
     return [jumps.get(place, "") for place in range(len(asked))]
 
 
-def verify_order(blocks: Integers, indexes: Integers) -> None:
+def verify_order(blocks: Integers, indexes: Integers, of: str = "") -> None:
     """Check that (block, log index) ascends strictly.
+
+    Args:
+        of: whose logs they are, for messages.
 
     Raises:
         DuplicateLog, LogOutOfOrder: it does not.
     """
-    _ascending(blocks, indexes, np.zeros(len(blocks), dtype=np.int64), "")
+    _ascending(blocks, indexes, np.zeros(len(blocks), dtype=np.int64), of)
 
 
 def verify_price_path(table: pa.Table) -> None:
@@ -222,6 +226,23 @@ def _verify_events(logs: _Logs, asked: Sequence[LogFilter]) -> dict[str, Bytes]:
     return words
 
 
+def _verify_syncs(logs: _Logs) -> None:
+    """Check that before each v2 swap there is a sync in its transaction: it states the reserves after it."""
+    codes, topics = logs.topics
+    if _V2_SWAP not in topics:
+        return
+    swaps = np.flatnonzero(codes == topics.index(_V2_SWAP))
+    syncs = np.flatnonzero(codes == (topics.index(_V2_SYNC) if _V2_SYNC in topics else -1))
+    before = np.searchsorted(syncs, swaps) - 1
+    lone = before < 0
+    if len(syncs):
+        sent, stated = (logs.table["tx_hash"].take(pa.array(places)) for places in (swaps, syncs[before]))
+        lone |= ~pc.equal(sent, stated).to_numpy() | (logs.answer[swaps] != logs.answer[syncs[before]])
+    if lone.any():
+        name = logs.name(int(swaps[int(np.argmax(lone))]))
+        raise TruncatedWords(f"the swap of {name} has no sync log before it")
+
+
 def _verify_event(logs: _Logs, places: Integers, event: Event) -> Bytes:
     """Check the logs of one event, which are at these places, and return their data words."""
 
@@ -325,6 +346,7 @@ class _Swaps:
 
 _TICK = math.log(1.0001)
 _V3_SWAP = next(event.topic0 for event in V3 if event.name == "swap")
+_V2_SWAP, _V2_SYNC = (next(e.topic0 for e in V2 if e.name == name) for name in ("swap", "sync"))
 _TICKS = {"topic2": "int24 tickLower", "topic3": "int24 tickUpper"}
 """Indexed fields that are read; events with four topics have them."""
 _V3_DATA = {

@@ -24,7 +24,7 @@ from perp_pipeline.sources.evm_errors import (
     UnknownTopic,
     WordOutOfRange,
 )
-from perp_pipeline.sources.evm_events import V3
+from perp_pipeline.sources.evm_events import V2, V3
 from perp_pipeline.sources.evm_logs import LogFilter, log_table
 from perp_pipeline.sources.evm_verify import price_jump, verify
 
@@ -68,7 +68,7 @@ def test_v2_swaps_take_price_and_liquidity_from_the_sync_before_them() -> None:
 
 def test_a_v2_swap_without_its_sync_is_named() -> None:
     lone = log(7, 5, [TOPICS["v2", "swap"], ADDRESS_WORD, ADDRESS_WORD], [1, 0, 0, 1])
-    with pytest.raises(TruncatedWords, match="7/5 has no sync"):
+    with pytest.raises(TruncatedWords, match=r"block 7, log 5 of ethereum:0xab.* has no sync"):
         decode.swaps(raw_frame([lone]), facts("uniswap_v2"))
 
 
@@ -138,9 +138,56 @@ def test_what_a_node_may_not_send() -> None:
         log_table([{key: value for key, value in good.items() if key != "data"}])
 
 
-def test_a_word_too_large_for_its_type_is_named() -> None:
-    with pytest.raises(WordOutOfRange, match="sqrtPriceX96"):
-        decode.swaps(raw_frame([v3_swap(1, 0, [1, -1, 2**160, 1, 0])]), facts())
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ([1, -1, 2**160, 1, 0], "sqrtPriceX96: .* uint160"),
+        ([1, -1, ROOT, 2**128, 0], "liquidity: .* uint128"),
+        ([1, -1, ROOT, 1, 2**23], "tick: .* int24"),
+    ],
+)
+def test_a_word_too_large_for_its_type_is_named(values: list[int], said: str) -> None:
+    logs = [v3_swap(1, 0, [1, -1, ROOT, 1, TICK]), v3_swap(7, 3, values)]
+    with pytest.raises(WordOutOfRange, match=said) as decoded:
+        decode.swaps(raw_frame(logs), facts())
+    assert f"block 7, log 3 of ethereum:{POOL}" in str(decoded.value)
+    with pytest.raises(WordOutOfRange, match=said) as verified:
+        verify(log_table(logs), ASKED)
+    assert f"block 7, log 3 of {POOL}" in str(verified.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "more_topics", "values", "said"),
+    [
+        ("mint", [5, 1, 2], [2**160, 1, 1, 1], "mint sender: .* uint160"),
+        ("mint", [5, 1, 2], [9, 2**128, 1, 1], "mint amount: .* uint128"),
+        ("burn", [5, 2**23, 2], [1, 1, 1], "burn tickLower: .* int24"),
+        ("burn", [5, 1, -(2**23) - 1], [1, 1, 1], "burn tickUpper: .* int24"),
+        ("collect", [5, 1, 2], [9, 1, 2**128], "collect amount1: .* uint128"),
+        ("set_fee_protocol", [], [0, 0, 256, 4], "set_fee_protocol new0: .* uint8"),
+        ("collect_protocol", [5, 6], [2**128, 0], "collect_protocol amount0: .* uint128"),
+    ],
+)
+def test_words_of_other_events_are_checked_too(
+    name: str, more_topics: list[int], values: list[int], said: str
+) -> None:
+    topics = [TOPICS["v3", name], *("0x" + word(value) for value in more_topics)]
+    swap = v3_swap(1, 0, [1, -1, ROOT, 1, TICK])
+    with pytest.raises(WordOutOfRange, match=said) as raised:
+        verify(log_table([swap, log(2, 4, topics, values), swap | {"blockNumber": "0x3"}]), ASKED)
+    assert f"block 2, log 4 of {POOL}" in str(raised.value)
+
+
+@pytest.mark.parametrize("logs", [[5], [4, 3]])
+def test_a_v2_swap_whose_sync_the_node_left_out_is_not_kept(logs: list[int]) -> None:
+    sync, swap = [TOPICS["v2", "sync"]], [TOPICS["v2", "swap"], ADDRESS_WORD, ADDRESS_WORD]
+    whole = [log(7, 4, sync, [5, 5]), log(7, 5, swap, [1, 0, 0, 1]), log(8, 3, swap, [1, 0, 0, 1])]
+    asked = LogFilter(POOL, V2, 0, 100)
+    verify(log_table(whole[:2]), asked)
+    with pytest.raises(TruncatedWords, match=r"log \d of 0xab.* has no sync"):
+        verify(log_table([one for one in whole if int(one["logIndex"], 16) in logs]), asked)
+    with pytest.raises(WordOutOfRange, match=r"reserve1: .* uint112"):
+        verify(log_table([log(7, 4, sync, [5, 2**112])]), asked)
 
 
 def test_missing_logs_break_the_path_of_the_price() -> None:
