@@ -43,7 +43,7 @@ def cumulative_figure(sums: pd.DataFrame, *, source: str = _CUMULATIVE) -> Figur
             "Cumulative fees, convexity and net of liquidity providers",
             "Million dollars since the first day shown; net = fees less convexity by flow. Bands: 95 % "
             "interval of each day's sum.",
-            f"Source: {source}. Bootstrap of blocks of the days so far, below {MIN_DAYS} of them Student's t. "
+            f"Source: {source}. Bootstrap of blocks of the days so far, below {MIN_DAYS} Student's t. "
             f"Lines break at a week without days; runs of fewer than {MIN_DAYS} days are left out.",
         )
         if not pools:
