@@ -77,9 +77,10 @@ def core_amm_minutes(
             parts.append(minutes.from_swaps(swaps[key], facts[key], own))
         if key in files:
             built = minutes.from_files(files[key], facts[key], own)
-            parts.append(built[~np.isin(_days_of(built["minute"]), whole[key])])
-            filed = _days_of(parts[-1]["minute"])
-            parts[:-1] = [found[~np.isin(_days_of(found["minute"]), filed)] for found in parts[:-1]]
+            for found in parts:
+                built = built[~_on_days(built, np.intersect1d(_days_of(found["minute"]), whole[key]))]
+            parts = [found[~_on_days(found, _days_of(built["minute"]))] for found in parts]
+            parts.append(built)
         frames.append(pd.concat(parts, ignore_index=True).sort_values("minute", ignore_index=True))
     return _joined(frames, _contract("core_amm_minutes"))
 
@@ -152,6 +153,11 @@ def _served(raw_amm_days: pd.DataFrame, *kinds: str) -> dict[tuple[str, str], np
 def _days_of(times: pd.Series) -> npt.NDArray[np.int64]:
     """Days since the epoch."""
     return minutes.micros(times) // marks.DAY_US
+
+
+def _on_days(rows: pd.DataFrame, days: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+    """Which minutes are of any of these days."""
+    return np.isin(_days_of(rows["minute"]), days)
 
 
 def _contract(name: str) -> Contract:
