@@ -378,6 +378,8 @@ def _within(contract: Contract, table: pa.Table, span: Span) -> pa.Table:
         for moment in (span.start, span.end)
     ]
     inside = pc.and_(pc.greater_equal(column, bounds[0]), pc.less(column, bounds[1]))
+    if pc.all(inside, min_count=0).as_py():
+        return table
     return table.filter(pc.or_kleene(inside, pc.is_null(column)))
 
 

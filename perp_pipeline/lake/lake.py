@@ -26,7 +26,7 @@ from perp_pipeline.lake.paths import (
     partition_names,
     table_directory,
 )
-from perp_pipeline.lake.tables import split, to_frame, to_parquet
+from perp_pipeline.lake.tables import in_order, split, to_frame, to_parquet
 from perp_pipeline.months import Span
 
 QUARANTINE = "_quarantine"
@@ -115,7 +115,7 @@ class Lake:
         wanted = list(columns) if columns else contract.schema.names
         needed = list(dict.fromkeys([*wanted, *contract.key]))
         table = dataset.to_table(columns=needed, filter=_expression(contract, conditions))
-        table = table.sort_by([(name, "ascending") for name in contract.key]).select(wanted)
+        table = in_order(contract, table).select(wanted)
         return table.replace_schema_metadata(contract.schema.metadata)
 
     def frame(

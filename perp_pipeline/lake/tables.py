@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -39,6 +40,13 @@ def to_arrow(contract: Contract, frame: pd.DataFrame) -> pa.Table:
         )
     arrays = [_array(contract, name, frame[name]) for name in expected]
     table = pa.Table.from_arrays(arrays, schema=_all_nullable(contract.schema))
+    return in_order(contract, table)
+
+
+def in_order(contract: Contract, table: pa.Table) -> pa.Table:
+    """The table sorted by key; itself where it is."""
+    if _ascends(contract, table):
+        return table
     return table.sort_by([(name, "ascending") for name in contract.key])
 
 
@@ -56,6 +64,10 @@ def split(contract: Contract, table: pa.Table) -> Iterator[tuple[PartitionKey, p
     if not contract.partition_by and contract.time is None:
         yield PartitionKey(), table
         return
+    alone = _only_partition(contract, table)
+    if alone is not None:
+        yield alone, table.combine_chunks()
+        return
     levels = {name: table.column(name).to_pandas() for name in contract.partition_by}
     if contract.time is not None:
         levels[MONTH] = months_of(contract, table)
@@ -71,6 +83,45 @@ def split(contract: Contract, table: pa.Table) -> Iterator[tuple[PartitionKey, p
         key = PartitionKey(tuple(zip(levels, map(str, texts), strict=True)))
         yield key, grouped.slice(start, len(rows))
         start += len(rows)
+
+
+def _only_partition(contract: Contract, table: pa.Table) -> PartitionKey | None:
+    """The partition that all rows lie in; None where there are several, or a row lacks what names it."""
+    values = []
+    for name in contract.partition_by:
+        bounds = _bounds(table.column(name))
+        if bounds is None or bounds[0] != bounds[1]:
+            return None
+        values.append((name, str(bounds[0])))
+    if contract.time is not None:
+        bounds = _bounds(table.column(contract.time))
+        if bounds is None or f"{bounds[0]:%Y-%m}" != f"{bounds[1]:%Y-%m}":
+            return None
+        values.append((MONTH, f"{bounds[0]:%Y-%m}"))
+    return PartitionKey(tuple(values))
+
+
+def _bounds(column: pa.ChunkedArray) -> tuple[Any, Any] | None:
+    """Least and largest value; None where there is none, or a null."""
+    if len(column) == 0 or column.null_count:
+        return None
+    found = pc.min_max(column).as_py()
+    return found["min"], found["max"]
+
+
+def _ascends(contract: Contract, table: pa.Table) -> bool:
+    """Whether rows ascend by key, repeated keys allowed; False where a part of a key is missing."""
+    if any(table.column(name).null_count for name in contract.key):
+        return False
+    ties: pa.ChunkedArray | None = None
+    for name in contract.key:
+        before, after = table.column(name)[:-1], table.column(name)[1:]
+        falls = pc.less(after, before)
+        if pc.any(falls if ties is None else pc.and_(ties, falls)).as_py():
+            return False
+        same = pc.equal(after, before)
+        ties = same if ties is None else pc.and_(ties, same)
+    return True
 
 
 def months_of(contract: Contract, table: pa.Table) -> pd.Series:

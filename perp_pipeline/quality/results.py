@@ -55,6 +55,15 @@ def merged(before: Sequence[CheckResult], after: Sequence[CheckResult]) -> list[
     return [_joined(earlier[result.name], result) if result.name in earlier else result for result in after]
 
 
+def overlapping(before: Sequence[CheckResult], after: Sequence[CheckResult]) -> list[CheckResult]:
+    """:func:`merged`, of parts that have rows in common: these count once."""
+    return [
+        replace(result, failing=rows, n_failing=max(len(rows), 0 if result.passed else 1))
+        for result in merged(before, after)
+        for rows in [result.failing[~result.failing.index.duplicated()]]
+    ]
+
+
 def _joined(one: CheckResult, other: CheckResult) -> CheckResult:
     failing = [result.failing for result in (one, other) if not result.failing.empty]
     return replace(

@@ -9,6 +9,7 @@ import os
 import uuid
 import warnings
 from collections.abc import Collection, Iterator
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -18,9 +19,11 @@ import pyarrow as pa
 
 from perp_pipeline.contracts.model import Contract, RowCheck, Severity
 from perp_pipeline.lake.tables import to_frame
-from perp_pipeline.quality.results import CheckResult
+from perp_pipeline.quality.results import CheckResult, overlapping
 
 VERDICT = "check:{name}"
+SLICE = 50_000
+"""Rows of a large table that are judged at a time."""
 _MEND = "mend the source or the builder; nothing was published"
 
 
@@ -101,9 +104,26 @@ def get_ready() -> None:
 def audit(contract: Contract, table: pa.Table) -> list[CheckResult]:
     """Judge a table (by the contract's schema, sorted by key) by the contract's suite.
 
+    A large contract's table is judged a slice at a time, so that memory holds a slice's frames and not the
+    table's. Its checks look at a row and the one before it, which the slice begins with.
+
     Returns:
         One result per expectation, in the suite's order. Failing rows keep their position as index.
     """
+    if not contract.large or len(table) <= SLICE:
+        return _audited(contract, table)
+    results: list[CheckResult] = []
+    for start in range(0, len(table), SLICE):
+        begin = max(0, start - 1)
+        found = _audited(contract, table.slice(begin, start + SLICE - begin))
+        moved = [
+            replace(result, failing=result.failing.set_axis(result.failing.index + begin)) for result in found
+        ]
+        results = overlapping(results, moved)
+    return results
+
+
+def _audited(contract: Contract, table: pa.Table) -> list[CheckResult]:
     gx = _great_expectations()
     frame = to_frame(table)
     results = {}
