@@ -28,6 +28,7 @@ ROWS = pd.DataFrame(
             713,
             35,
         ),
+        ("binance", "BTC", "h30_accrual_std", "prior_minus_same", "all", 0.47, 0.1, 0.0004, 0.26, 1025, 42),
     ],
     columns=["venue", "base", "spec", "term", "period", "estimate", "se", "p", "r2", "n", "hac_lags"],
 )
@@ -40,31 +41,51 @@ def test_cells() -> None:
     first, second = frame.columns
     assert (first, second) == ("(1) Binance BTC", "(2) CME BTC")
     assert frame.loc["Return, prior 30 days", first] == "0.622***"
-    assert frame.loc["Return, prior 30 days (s.e.)", first] == "(0.100)"
-    assert frame.loc["Return, prior 30 days [t; critical]", first] == "[6.22; 2.30]"
+    assert frame.loc["Return, prior 30 days (s.e.) [t; critical]", first] == "(0.100) [6.22; 2.30]"
     assert frame.loc["Return, same day", second] == ""
     assert frame.loc["Return, prior 7 days", second] == "0.500**"
     assert frame.loc["Prior minus same day", second] == "0.400*"
     assert frame.loc["Observations", first] == "1,025"
     assert frame.loc["R2", second] == ""
-    labels = [label for label in frame.index if "(s.e.)" not in label and "[t; critical]" not in label]
+    labels = [label for label in frame.index if "[t; critical]" not in label]
     assert labels[:3] == ["Return, same day", "Return, prior 7 days", "Return, prior 30 days"]
+
+
+def test_a_raw_regression_has_the_contrast_of_its_standardised_twin() -> None:
+    frame = regression_table(ROWS, BOTH).frame
+    first, second = frame.columns
+    label = "Prior less same day, standardised"
+    assert frame.loc[label, first] == "0.470***"
+    assert frame.loc[f"{label} t, p", first] == "t = 4.70, p < 0.001"
+    assert frame.loc[label, second] == "", "it has no twin: it is standardised itself"
+    assert list(frame.index).index(label) > list(frame.index).index("Constant")
 
 
 def test_html_is_well_formed_and_complete() -> None:
     table = regression_table(ROWS, BOTH)
     root = ET.fromstring(table.html)
     cells = ["".join(cell.itertext()) for cell in root.iter("td")]
-    assert "0.622***" in cells and "(0.462)" in cells
-    assert {len(row.findall("td")) for row in root.find("tbody") or []} == {2}
+    assert "0.622***" in cells and "(0.462) [0.65; 2.30]" in cells
+    panels = root.findall("tbody")
+    assert ["".join(panel[0].itertext()) for panel in panels] == ["Binance(1) BTC", "CME(2) BTC"]
+    assert all(len(row) == 2 for panel in panels for row in panel)
+    assert "Return, same day" not in "".join(panels[1].itertext()), "CME has no such row"
+
+
+def test_panels_of_fewer_regressions_are_as_wide_as_the_others() -> None:
+    more = [*BOTH, ("binance", "BTC", "h30_accrual", "all")]
+    root = ET.fromstring(regression_table(ROWS, more).html)
+    assert {len(row) for panel in root.findall("tbody") for row in panel} == {3}
 
 
 def test_latex_has_balanced_rows_and_escaped_names() -> None:
     latex = regression_table(ROWS, BOTH).latex
     rows = [line for line in latex.splitlines() if line.endswith(r"\\")]
-    assert {line.count("&") for line in rows} == {2}
+    assert {line.count("&") for line in rows} == {1}
     assert "accrual days" in latex
-    assert latex.startswith(r"\begin{tabular}{lrr}") and latex.endswith(r"\end{tabular}")
+    assert "p $<$ 0.001" in latex
+    assert latex.startswith(r"\begin{tabular}{lr}") and latex.endswith(r"\par}")
+    assert latex.count(r"\begin{tabular}") == 2, "a panel for each venue"
 
 
 def test_a_regression_that_is_not_there_is_named() -> None:
