@@ -1,7 +1,7 @@
 """Time log decoding and pool-days on one core, against web3, orjson, polars and DuckDB; measure memory.
 
     pip install -e ".[bench]"
-    taskset -c 0 python benchmarks/bench_amm.py [--logs 7000] [--swaps 10000000] [--months 24]
+    taskset -c 0 python benchmarks/bench_amm.py [--swaps 10000000] [--months 24]
 
 Times are processor seconds of the best of several runs, in microseconds a log and in seconds: other work on
 the machine slows them, but less than it slows the clock. An alternative that is not installed is an error;
@@ -19,6 +19,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -31,14 +32,26 @@ os.environ.setdefault("POLARS_MAX_THREADS", "1")
 
 from perp_pipeline.amm import decode, minutes, pool_day
 from perp_pipeline.amm.pools import PoolFacts
+from perp_pipeline.sources.errors import SourceError
 from perp_pipeline.sources.evm_answers import Answer, parse, parse_all
 from perp_pipeline.sources.evm_events import V3
-from perp_pipeline.sources.evm_logs import LogFilter, read_logs
+from perp_pipeline.sources.evm_logs import LogFilter, log_table
 from perp_pipeline.sources.evm_rpc import answer_bodies
+from perp_pipeline.sources.evm_together import FULL, MOST
+from perp_pipeline.sources.store import BodyStore
 
 POOL = "0x" + "ab" * 20
 FACTS = PoolFacts("ethereum", POOL, "uniswap_v3", "USDC", "WETH", 6, 18, "USD", "ETH", 500)
 SWAP = V3[0]
+FIRST = 18_900_000
+"""First block of what is made up."""
+DAYS = ((50, 400), (50, 800), (20, 5_000))
+"""What is decoded: days, and logs in a day. WBTC-WETH 30 bp had some 440 a day in 2021, USDC-WETH 5 bp some
+5,000 in 2024."""
+REAL = 60
+"""Real days that are decoded."""
+WEB3 = 4_000
+"""Logs that web3 and eth_abi decode."""
 ABI = {
     "anonymous": False,
     "name": "Swap",
@@ -73,8 +86,8 @@ def best(run: Callable[[], Any], rounds: int = 5) -> float:
     return min(times)
 
 
-def log_body(count: int) -> bytes:
-    """An eth_getLogs answer with swaps that follow one price path."""
+def log_rows(count: int, first: int = 0) -> list[dict[str, Any]]:
+    """Swaps that follow one price path, as a node writes them, a block each from ``FIRST + first`` on."""
     generator = np.random.default_rng(1)
     ticks = 200_000 + np.cumsum(generator.integers(-3, 4, count))
     logs = []
@@ -87,76 +100,151 @@ def log_body(count: int) -> bytes:
                 "address": POOL,
                 "topics": [SWAP.topic0, "0x" + "0" * 24 + "cd" * 20, "0x" + "0" * 24 + "ef" * 20],
                 "data": "0x" + "".join(format(value % 2**256, "064x") for value in values),
-                "blockNumber": hex(18_900_000 + place),
-                "transactionHash": "0x" + format(place, "064x"),
-                "transactionIndex": "0x1",
+                "blockNumber": hex(FIRST + first + place),
+                "transactionHash": "0x" + format(first + place, "064x"),
+                "transactionIndex": hex(place % 200),
                 "blockHash": "0x" + "a" * 64,
-                "logIndex": "0x1",
+                "logIndex": hex(place % 400),
                 "removed": False,
             }
         )
-    return json.dumps({"jsonrpc": "2.0", "id": 1, "result": logs}, separators=(",", ":")).encode()
+    return logs
 
 
-def to_swaps(body: bytes) -> pd.DataFrame:
-    """What the pipeline does with a body: parse, verify, look for missing logs, decode."""
-    answer = parse(body, LogFilter(POOL, (SWAP,), 0, 10**9))
-    assert not answer.jump
-    return rows_of(answer.logs)
+def body_of(content: Any) -> bytes:
+    """JSON as nodes send it."""
+    return json.dumps(content, separators=(",", ":")).encode()
 
 
-def rows_of(table: pa.Table) -> pd.DataFrame:
-    """Columns of logs decoded."""
-    start = pd.Timestamp("2024-01-05", tz="UTC")
-    return decode.swaps(table.to_pandas().assign(chain="ethereum", pool=POOL, time=start), FACTS)
+@dataclass(frozen=True)
+class Bodies:
+    """Days of a pool, asked for one by one and, as the pipeline does, many in a body.
+
+    Attributes:
+        asked: the question of each day.
+        days: the answer to each.
+        together: bodies of many answers, with the places of their first and after their last day.
+    """
+
+    asked: list[LogFilter]
+    days: list[bytes]
+    together: list[tuple[bytes, int, int]]
+
+    @staticmethod
+    def of(logs: list[list[dict[str, Any]]], asked: list[LogFilter]) -> Bodies:
+        """The bodies of days of logs; as many answers in one as the pipeline asks for."""
+        count = max(1, min(MOST, FULL // max(len(day) for day in logs)))
+        together = []
+        for start in range(0, len(logs), count):
+            part = logs[start : start + count]
+            answers = [{"jsonrpc": "2.0", "id": n + 1, "result": day} for n, day in enumerate(part)]
+            together.append((body_of(answers), start, start + len(part)))
+        return Bodies(asked, [body_of({"jsonrpc": "2.0", "id": 1, "result": day}) for day in logs], together)
 
 
-def many_to_swaps(body: bytes, count: int) -> pd.DataFrame:
-    """The same with a body that answers many questions at once."""
-    asked = [LogFilter(POOL, (SWAP,), 0, 10**9)] * count
-    answers = [one for one in parse_all(answer_bodies(body, count), asked) if isinstance(one, Answer)]
+def made_up(days: int, logs: int) -> Bodies:
+    """A month of like days."""
+    asked = [LogFilter(POOL, (SWAP,), FIRST + n * logs, FIRST + (n + 1) * logs - 1) for n in range(days)]
+    return Bodies.of([log_rows(logs, n * logs) for n in range(days)], asked)
+
+
+def stored(lake: Path, pool: str) -> Bodies:
+    """The ``REAL`` days of a v3 pool with most swaps among the answers that a lake keeps."""
+    store, found = BodyStore(lake / "raw" / "_downloads"), []
+    for entry in store.entries():
+        call = entry.payload if isinstance(entry.payload, dict) else {}
+        query = call["params"][0] if call.get("method") == "eth_getLogs" else {}
+        if query.get("address") == pool and SWAP.topic0 in query["topics"][0]:
+            body = json.loads(store.read(entry) or b"{}")
+            asked = LogFilter(pool, (SWAP,), int(query["fromBlock"], 16), int(query["toBlock"], 16))
+            found.append((asked, body.get("result") or []))
+    most = sorted(found, key=lambda one: len(one[1]))[-REAL:]
+    days: list[tuple[LogFilter, list[dict[str, Any]]]] = []
+    for asked, logs in sorted(most, key=lambda one: (one[0].first, -one[0].last)):
+        if logs and (not days or asked.first > days[-1][0].last):  # not the halves of a day
+            days.append((asked, logs))
+    return Bodies.of([logs for _, logs in days], [asked for asked, _ in days])
+
+
+def together_to_swaps(bodies: Bodies) -> pd.DataFrame:
+    """What the pipeline does with bodies of many answers: cut, parse, verify, seek missing logs, decode."""
+    found: list[Answer | SourceError] = []
+    for body, start, end in bodies.together:
+        found += parse_all(answer_bodies(body, end - start), bodies.asked[start:end])
+    return rows_of([one for one in found if isinstance(one, Answer)], len(bodies.days))
+
+
+def alone_to_swaps(bodies: Bodies) -> pd.DataFrame:
+    """The same with a body for each day."""
+    return rows_of([parse(*one) for one in zip(bodies.days, bodies.asked, strict=True)], len(bodies.days))
+
+
+def rows_of(answers: list[Answer], count: int) -> pd.DataFrame:
+    """Answers decoded."""
     assert len(answers) == count and not any(one.jump for one in answers)
-    return rows_of(pa.concat_tables([one.logs for one in answers]))
+    raw = pa.concat_tables([one.logs for one in answers]).to_pandas()
+    start = pd.Timestamp("2024-01-05", tz="UTC")
+    return decode.swaps(raw.assign(chain="ethereum", pool=POOL, time=start), FACTS)
 
 
-def decoding(count: int, without: set[str]) -> None:
-    """Decode a body in every way there is."""
-    body = log_body(count)
-    logs = json.loads(body)["result"]
-    parts = [
-        {"jsonrpc": "2.0", "id": n + 1, "result": logs[n * count // 10 : (n + 1) * count // 10]}
-        for n in range(10)
-    ]
-    many = json.dumps(parts, separators=(",", ":")).encode()
-    runs: dict[str, Callable[[], Any]] = {
-        "json, parsing alone": lambda: json.loads(body),
-        "perp_pipeline, body to rows": lambda: to_swaps(body),
-        "perp_pipeline, body of 10 answers": lambda: many_to_swaps(many, 10),
+def decoding(name: str, bodies: Bodies, without: set[str]) -> None:
+    """Decode days in every way there is."""
+    lengths = [len(json.loads(body)["result"]) for body in bodies.days]
+    count = sum(lengths)
+    few = 1 + int(np.searchsorted(np.cumsum(lengths), min(WEB3, count)))
+
+    def each(read: Callable[[bytes], Any]) -> Callable[[], None]:
+        def run() -> None:
+            for body in bodies.days:
+                read(body)
+
+        return run
+
+    def kept(read: Callable[[bytes], Any]) -> Callable[[], Any]:
+        return lambda: [read(body) for body in bodies.days]
+
+    runs: dict[str, tuple[Callable[[], Any], int]] = {
+        f"perp_pipeline, {len(bodies.together)} bodies to rows": (lambda: together_to_swaps(bodies), count),
+        "perp_pipeline, a body a day to rows": (lambda: alone_to_swaps(bodies), count),
+        "json, parsing alone, all kept": (kept(json.loads), count),
+        "json, parsing alone, day by day": (each(json.loads), count),
     }
     if "orjson" not in without:
         import orjson
 
-        runs["orjson, parsing alone"] = lambda: orjson.loads(body)
+        runs["orjson, parsing alone, all kept"] = (kept(orjson.loads), count)
+        runs["orjson, parsing alone, day by day"] = (each(orjson.loads), count)
     if "eth_abi" not in without:
         from eth_abi import decode as abi_decode
 
         kinds = ["int256", "int256", "uint160", "uint128", "int24"]
-        runs["json + eth_abi, data words alone"] = lambda: [
-            abi_decode(kinds, bytes.fromhex(log["data"][2:])) for log in json.loads(body)["result"]
-        ]
+        runs["json + eth_abi, data words alone"] = (
+            lambda: [
+                abi_decode(kinds, bytes.fromhex(log["data"][2:]))
+                for body in bodies.days[:few]
+                for log in json.loads(body)["result"]
+            ],
+            sum(lengths[:few]),
+        )
     if "web3" not in without:
         from web3 import Web3
         from web3._utils.method_formatters import log_entry_formatter
         from web3.datastructures import AttributeDict
 
         event = Web3().eth.contract(address=Web3.to_checksum_address(POOL), abi=[ABI]).events.Swap()
-        runs["json + web3 process_log"] = lambda: [
-            event.process_log(AttributeDict(log_entry_formatter(log))) for log in json.loads(body)["result"]
-        ]
-    taken = {name: best(run) / count * 1e6 for name, run in runs.items()}
-    ours = taken["perp_pipeline, body to rows"]
-    for name, micros in taken.items():
-        print(f"{name:36} {micros:8.2f} us a log {micros / ours:8.2f} of ours")
+        runs["json + web3 process_log"] = (
+            lambda: [
+                event.process_log(AttributeDict(log_entry_formatter(log)))
+                for body in bodies.days[:few]
+                for log in json.loads(body)["result"]
+            ],
+            sum(lengths[:few]),
+        )
+    print(f"{name}: {len(lengths)} days, {count:,} logs")
+    taken = {way: best(run) / rows * 1e6 for way, (run, rows) in runs.items()}
+    ours = next(iter(taken.values()))
+    for way, micros in taken.items():
+        print(f"{way:36} {micros:8.2f} us a log {micros / ours:8.2f} of ours")
 
 
 def pool_days(count: int, without: set[str]) -> None:
@@ -278,7 +366,7 @@ def fill(folder: Path, months: int, swaps: int) -> None:
     from perp_pipeline.months import Month, Span
 
     lake, now = Lake.at(folder), pd.Timestamp("2026-01-01", tz="UTC").to_pydatetime()
-    table = read_logs(log_body(swaps)).drop_columns(["address", "removed", "block_timestamp"])
+    table = log_table(log_rows(swaps)).drop_columns(["address", "removed", "block_timestamp"])
     logs = table.to_pandas().assign(
         chain="ethereum", pool=POOL, time_exact=True, source_url="made up", download_sha256="0" * 64
     )
@@ -337,7 +425,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--logs", type=int, default=7_000)
+    parser.add_argument("--real", type=Path, metavar="LAKE", help="decode days that a lake keeps as well")
+    parser.add_argument("--pool", action="append", default=[], help="address of a v3 pool of that lake")
     parser.add_argument("--swaps", type=int, default=10_000_000)
     parser.add_argument("--months", type=int, default=24)
     parser.add_argument("--month-swaps", type=int, default=50_000)
@@ -351,12 +440,17 @@ def main() -> None:
         build(asked.lake, asked.months)
     else:
         without = set(asked.without)
+        if bool(asked.pool) != bool(asked.real):
+            parser.error("--real and --pool go together")
         lacking = [name for name in ALTERNATIVES if name not in without and find_spec(name) is None]
         if lacking:
             parser.error(f"not installed: {', '.join(lacking)}. pip install -e '.[bench]', or --without each")
         for name in sorted(without):
             print(f"NOT COMPARED: {name}")
-        decoding(asked.logs, without)
+        for days, logs in DAYS:
+            decoding(f"{logs:,} logs a day", made_up(days, logs), without)
+        for pool in asked.pool:
+            decoding(f"{pool} of {asked.real}", stored(asked.real, pool), without)
         pool_days(asked.swaps, without)
         memory(asked.months, asked.month_swaps)
 
