@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Literal
 
-import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from perp_pipeline import contracts
 from perp_pipeline.graph import Node
@@ -19,6 +20,8 @@ from perp_pipeline.steps import Input, Step
 POOL = "pool"
 """The partition by which a month is shared out."""
 
+TOGETHER = 50_000
+"""Downloaded rows of several pools that are published together; a single pool may have more."""
 Share = dict[str, list[str]]
 """Partition values that are built together; empty for everything there is."""
 
@@ -61,24 +64,30 @@ def packed(weights: dict[str, int]) -> list[list[str]]:
     return runs
 
 
-def by_pool(frames: Iterable[pd.DataFrame]) -> Iterator[tuple[Share, list[pd.DataFrame]]]:
-    """Downloaded frames of one month, together as long as they have no more rows than the largest so far.
+def by_pool(tables: Iterable[pa.Table]) -> Iterator[tuple[Share, list[pa.Table]]]:
+    """Downloaded tables of one month, whole pools together as long as they have no more than so many rows.
 
-    Frames of one pool follow each other.
+    Tables of one pool follow each other.
     """
-    held: list[pd.DataFrame] = []
-    pools: list[str] = []
-    most = 0
-    for frame in frames:
-        own = [str(pool) for pool in frame[POOL].unique()]
-        most = max(most, len(frame))
-        if held and not set(own) & set(pools) and sum(map(len, held)) + len(frame) > most:
-            yield {POOL: pools}, held
-            held, pools = [], []
-        held.append(frame)
-        pools = sorted({*pools, *own})
+    held: list[pa.Table] = []
+    pools: set[str] = set()
+    last: list[pa.Table] = []  # of the pool that is coming in
+    own: set[str] = set()
+    for table in tables:
+        here = {str(pool) for pool in pc.unique(table[POOL]).to_pylist()}
+        if not here & own:
+            held.extend(last)
+            pools |= own
+            last, own = [], set()
+        last.append(table)
+        own |= here
+        if held and sum(map(len, (*held, *last))) > TOGETHER:
+            yield {POOL: sorted(pools)}, held
+            held, pools = [], set()
+    held.extend(last)
+    last.clear()
     if held:
-        yield {POOL: pools}, held
+        yield {POOL: sorted(pools | own)}, held
 
 
 def fed(step: Step, part: Span, lake: Lake) -> bool:

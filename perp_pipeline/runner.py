@@ -24,7 +24,7 @@ from perp_pipeline.diagnosis import lost_rows
 from perp_pipeline.graph import Node
 from perp_pipeline.lake import Lake, LakeError, PartitionKey, SchemaMismatch, TableMissing
 from perp_pipeline.lake.kept_out import record_kept_out
-from perp_pipeline.lake.tables import split, to_arrow, to_frame
+from perp_pipeline.lake.tables import in_order, split, to_arrow, to_frame
 from perp_pipeline.months import Span
 from perp_pipeline.portions import POOL, Share, by_pool, fed, shared, shares, with_neighbours
 from perp_pipeline.quality.results import CheckResult, blocking, merged
@@ -187,9 +187,10 @@ def _download(
 def _download_month(node: Node, month: Span, context: Context, report: StepReport) -> None:
     """A month of a large table: no more of it in memory at once than the largest pool has, and the next."""
     seen: set[str] = set()
-    for share, frames in by_pool(frames_of(node, month, context.http, context.now)):
+    frames = frames_of(node, month, context.http, context.now)
+    for share, tables in by_pool(_cast(node.contract, frame, context) for frame in frames):
         seen |= set(share[POOL])
-        _publish(node.contract, _cast(node.contract, _joined(frames), context), month, context, report, share)
+        _publish(node.contract, _in_one(node.contract, tables), month, context, report, share)
     chosen = _scope(node.contract, context.settings)
     held = {dict(key.values)[POOL] for key in context.lake.partitions(node.contract, month)}
     rest = (held & chosen[POOL] if chosen else held) - seen
@@ -201,6 +202,19 @@ def _joined(frames: Frames) -> pd.DataFrame:
     frame = pd.concat(frames, ignore_index=True) if len(frames) > 1 else frames[0]
     frames.clear()
     return frame
+
+
+def _in_one(contract: Contract, tables: list[pa.Table]) -> pa.Table:
+    """One table of all, sorted by key; the list is emptied, so that memory holds the rows once, and a column
+    twice."""
+    names = contract.schema.names
+    columns = {name: [table.column(name) for table in tables] for name in names}
+    tables.clear()
+    whole = [
+        pa.chunked_array([chunk for column in columns.pop(name) for chunk in column.chunks]).combine_chunks()
+        for name in names
+    ]
+    return in_order(contract, pa.table(whole, names=names))
 
 
 def _nothing_lost(contract: Contract, span: Span, context: Context, scope: Mapping[str, set[str]]) -> None:

@@ -18,6 +18,7 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,7 +27,7 @@ import pandas as pd
 
 from perp_pipeline import contracts
 from perp_pipeline.contracts.model import Contract
-from perp_pipeline.months import Span
+from perp_pipeline.months import Month, Span
 from perp_pipeline.sources.errors import NotServed
 from perp_pipeline.sources.evm_days import PoolDay, PoolReader, midnight
 from perp_pipeline.sources.evm_ranges import Part
@@ -36,6 +37,9 @@ if TYPE_CHECKING:
     from perp_pipeline.sources.http import Http
 
 _log = logging.getLogger(__name__)
+
+_ROWS = 25_000
+"""Logs of a frame, where a day has no more."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +55,7 @@ class PoolLogs:
         return contracts.get("raw_eth_logs")
 
     def fetch(self, http: Http, span: Span, now: datetime) -> Iterator[pd.DataFrame]:
-        """One frame per pool and month.
+        """Frames of a pool's month, in the order of its blocks: one, or of a busy pool several.
 
         Raises:
             SourceError: the node gives no usable answer; nothing of the failing day is kept.
@@ -60,28 +64,38 @@ class PoolLogs:
             pool = self.reader.facts(http, declared)
             for month in span:
                 days, borders = self.reader.month(http, pool, month, now)
-                frames = [_frame(pool, part) for day in days for part in day.parts if part.logs.num_rows]
-                if not frames:
-                    continue
-                frame = pd.concat(frames, ignore_index=True).sort_values(
-                    ["block_number", "log_index"], ignore_index=True
-                )
-                edges = [midnight(month.start.date() + timedelta(days=n)) for n in range(len(borders))]
-                stamps = frame.pop("block_timestamp").to_numpy(dtype="float64", na_value=float("nan"))
-                exact = _of_their_day(stamps, frame["block_number"].to_numpy(), borders, edges)
-                if wrong := int((stamps == stamps).sum() - exact.sum()):
+                wrong = 0
+                for together in _portions(days):
+                    parts = [part for day in together for part in day.parts if part.n_rows]
+                    if parts:
+                        frame, late = self._dated(http, pool, month, borders, parts)
+                        wrong += late
+                        yield frame
+                if wrong:
                     said = (
                         "%s %s: the node dates %d logs outside the day of their block; they are interpolated"
                     )
                     _log.warning(said, pool.label, month, wrong)
-                micros = np.zeros(len(stamps), dtype="int64")
-                if not exact.all():
-                    clock = self.reader.clock(http, pool)
-                    micros = clock.interpolate(frame["block_number"].to_numpy(), borders, edges)
-                micros[exact] = (stamps[exact] * 1e6).astype("int64")
-                frame["time"] = pd.to_datetime(micros, unit="us", utc=True)
-                frame["time_exact"] = exact
-                yield frame
+
+    def _dated(
+        self, http: Http, pool: Pool, month: Month, borders: list[int], parts: list[Part]
+    ) -> tuple[pd.DataFrame, int]:
+        """Rows of the raw table, and how many came with a time that is not of their block's day."""
+        frames = [_frame(pool, part) for part in parts]
+        frame = pd.concat(frames, ignore_index=True).sort_values(
+            ["block_number", "log_index"], ignore_index=True
+        )
+        edges = [midnight(month.start.date() + timedelta(days=n)) for n in range(len(borders))]
+        stamps = frame.pop("block_timestamp").to_numpy(dtype="float64", na_value=float("nan"))
+        exact = _of_their_day(stamps, frame["block_number"].to_numpy(), borders, edges)
+        micros = np.zeros(len(stamps), dtype="int64")
+        if not exact.all():
+            clock = self.reader.clock(http, pool)
+            micros = clock.interpolate(frame["block_number"].to_numpy(), borders, edges)
+        micros[exact] = (stamps[exact] * 1e6).astype("int64")
+        frame["time"] = pd.to_datetime(micros, unit="us", utc=True)
+        frame["time_exact"] = exact
+        return frame, int((stamps == stamps).sum() - exact.sum())
 
 
 @dataclass(frozen=True)
@@ -154,6 +168,19 @@ def datasets(
     """
     reader = PoolReader(pools, registry, rpc_urls, required, hypersync_token)
     return PoolLogs(reader), PoolDays(reader)
+
+
+def _portions(days: Sequence[PoolDay]) -> Iterator[list[PoolDay]]:
+    """Days in runs of at most :data:`_ROWS` logs, or of one day; what happened on a day stays together."""
+    held: list[PoolDay] = []
+    for _, group in groupby(days, key=lambda day: day.day):
+        own = list(group)
+        if held and sum(day.n_rows for day in (*held, *own)) > _ROWS:
+            yield held
+            held = []
+        held = [*held, *own]
+    if held:
+        yield held
 
 
 def _of_their_day(

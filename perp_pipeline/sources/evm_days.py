@@ -25,6 +25,7 @@ from perp_pipeline.sources.evm_node import Node, adopt
 from perp_pipeline.sources.evm_pool_facts import balances, complete, token_addresses
 from perp_pipeline.sources.evm_ranges import LogRoute, NodeRoute, Part
 from perp_pipeline.sources.evm_rpc import RangeNotHeld
+from perp_pipeline.sources.evm_together import HELD
 from perp_pipeline.sources.evm_verify import verify_price_path
 from perp_pipeline.sources.hypersync import HyperSync
 from perp_pipeline.sources.pools import Chain, Pool, Registry, days_of
@@ -52,12 +53,16 @@ class PoolDay:
 
     @property
     def n_rows(self) -> int:
-        return sum(part.logs.num_rows for part in self.parts)
+        return sum(part.n_rows for part in self.parts)
 
     @property
     def empty(self) -> list[Part]:
         """Block ranges without any log."""
-        return [part for part in self.parts if not part.logs.num_rows]
+        return [part for part in self.parts if not part.n_rows]
+
+    def released(self) -> PoolDay:
+        """The same without the logs in memory."""
+        return replace(self, parts=tuple(part.released() for part in self.parts))
 
 
 @dataclass
@@ -169,7 +174,11 @@ class PoolReader:
         label = f"{pool.label} raw_eth_logs {month}"
         rows = max(day.n_rows for day in found)
         route.ahead(http, waiting, label, now=now, recent=_is_recent(month, now), rows=rows)
-        found += [self._day(http, pool, route, day, now) for day in rest]
+        total = sum(day.n_rows for day in found)
+        for asked in rest:
+            day = self._day(http, pool, route, asked, now)
+            total += day.n_rows
+            found.append(day if total <= HELD else day.released())
         held = [self._held_beginning(http, pool, route, day, found, now) for day in found]
         days = self._confirmed(http, pool, route, held, now)
         _say_odd(pool, days)

@@ -12,9 +12,10 @@ What looks as if logs were left out (a jump of the price, no log at all) is aske
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pyarrow as pa
@@ -71,15 +72,29 @@ class Part:
     """Logs of one block range of one pool, and where they came from.
 
     Attributes:
+        table: the logs, or None where they are to be read from the store each time.
+        n_rows: how many logs there are.
         asked: the blocks that the logs are all of.
         request: what was asked, to be forgotten where the answer proves wrong.
+        again: reads the logs from the store.
     """
 
-    logs: pa.Table
+    table: pa.Table | None
+    n_rows: int
     url: str
     sha256: str
     asked: LogFilter
     request: Request
+    again: Callable[[], pa.Table] = field(repr=False)
+
+    @property
+    def logs(self) -> pa.Table:
+        """The logs."""
+        return self.again() if self.table is None else self.table
+
+    def released(self) -> Part:
+        """The same without the logs in memory."""
+        return replace(self, table=None)
 
 
 class LogRoute(Protocol):
@@ -215,7 +230,8 @@ class _Ranges:
                 rows = _PERHAPS if isinstance(error, RangeTooLarge) else FULL
             else:
                 address = f"{self.node.address}#eth_getLogs/{asked.address}/{asked.first}-{asked.last}"
-                yield Part(logs, address, sha256, asked, request)
+                again = partial(self._again, asked)
+                yield Part(logs, logs.num_rows, address, sha256, asked, request, again)
                 return
         if cut.for_all:
             self.limit[:] = [min([cut.step, *self.limit])]
@@ -259,6 +275,10 @@ class _Ranges:
             f"{self.label}: {jump}, and the same blocks asked for in halves give other logs: the node "
             "leaves logs out. Use another node"
         )
+
+    def _again(self, asked: LogFilter) -> pa.Table:
+        """The logs of a range that was answered before."""
+        return self._ask(asked)[1].logs
 
     def _confirmed(self, asked: LogFilter, logs: pa.Table) -> bool:
         """Whether the halves have the same logs; all is forgotten where they have not."""

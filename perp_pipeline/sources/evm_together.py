@@ -38,7 +38,8 @@ MOST = 50
 """Ranges in one body; many providers take a hundred calls."""
 FULL = 20_000
 """Logs that one body is to hold: some 15 MB."""
-
+HELD = 50_000
+"""Logs of a pool's month that are kept in memory; what comes after is read from the store when needed."""
 
 Ready = dict[LogFilter, tuple[str, Answer]]
 """Digest of the stored answer, and what it says, by range."""
@@ -70,9 +71,12 @@ class Together:
 
         Args:
             rows: logs to expect in a range.
+
+        Returns:
+            What came, but for what is more than :data:`HELD` logs: the store has that.
         """
         ready: Ready = {}
-        most, few = self.node.most, MOST
+        most, few, held = self.node.most, MOST, 0
         waiting = [part for asked in ranges for part in self._lacking(asked)]
         while len(waiting) > 1 and (count := min(FULL // max(rows, 1), few, most[0])) > 1:
             chosen = waiting[:count]
@@ -91,7 +95,9 @@ class Together:
                 break
             if late:
                 most[0] = max(1, len(chosen) // 2)
-            ready |= found
+            if held < HELD:
+                ready |= found
+            held += sum(answer.logs.num_rows for _, answer in found.values())
             waiting = [*waiting[len(chosen) :], *late]
             if found:
                 rows = -(-sum(answer.logs.num_rows for _, answer in found.values()) // len(found))

@@ -19,6 +19,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -115,7 +116,9 @@ class HyperSync:
                 page = parse_page(body.content, rest)
             address = f"{self.url}#logs/{asked.address}/{first}-{page.next_block - 1}"
             covered = replace(rest, last=page.next_block - 1)
-            yield Part(page.logs, address, body.sha256, covered, self.request(rest))
+            again = partial(self._again, http, rest, label)
+            request = self.request(rest)
+            yield Part(page.logs, page.logs.num_rows, address, body.sha256, covered, request, again)
             first = page.next_block
 
     def contradicted(
@@ -146,6 +149,10 @@ class HyperSync:
         }
         sent = Endpoint(self.url, {"Authorization": f"Bearer {self.token}"})
         return Request(self.url, method="POST", payload=payload, via=sent)
+
+    def _again(self, http: Http, asked: LogFilter, label: str) -> pa.Table:
+        """The logs of a page that was answered before."""
+        return parse_page(self._ask(http, asked, label).content, asked).logs
 
     def _ask(self, http: Http, asked: LogFilter, name: str) -> Body:
         def check(content: bytes) -> None:

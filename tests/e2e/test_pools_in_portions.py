@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-import pandas as pd
+import pyarrow as pa
 import pytest
 from lakes import digests, errors
 
-from perp_pipeline import runner
+from perp_pipeline import portions, runner
 from perp_pipeline.graph import select
 from perp_pipeline.months import Span
 from perp_pipeline.portions import POOL, Share, by_pool
@@ -44,17 +44,18 @@ def test_pool_by_pool_and_all_at_once_give_the_same_lake(
 ) -> None:
     groups: list[list[str]] = []
 
-    def noted(frames: Iterable[pd.DataFrame]) -> Iterator[tuple[Share, list[pd.DataFrame]]]:
+    def noted(frames: Iterable[pa.Table]) -> Iterator[tuple[Share, list[pa.Table]]]:
         for share, held in by_pool(frames):
             groups.append(share[POOL])
             yield share, held
 
-    def together(frames: Iterable[pd.DataFrame]) -> Iterator[tuple[Share, list[pd.DataFrame]]]:
+    def together(frames: Iterable[pa.Table]) -> Iterator[tuple[Share, list[pa.Table]]]:
         held = list(frames)
         if held:
-            yield {POOL: sorted({pool for frame in held for pool in frame[POOL]})}, held
+            yield {POOL: sorted({pool for frame in held for pool in frame[POOL].to_pylist()})}, held
 
     monkeypatch.setattr(runner, "by_pool", noted)
+    monkeypatch.setattr(portions, "TOGETHER", 1)
     by_pools = _run(tmp_path / "by_pools")
     assert len({tuple(group) for group in groups}) > 1, "the market should have several pools in a month"
     monkeypatch.setattr(runner, "by_pool", together)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-import pandas as pd
+import pyarrow as pa
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from perp_pipeline import portions
 from perp_pipeline.portions import POOL, by_pool, packed
 
 
@@ -24,10 +26,13 @@ def test_runs_hold_every_name_once_and_weigh_at_most_the_largest(weights: dict[s
 
 @given(st.lists(st.tuples(st.sampled_from("abcd"), st.integers(1, 9)), max_size=9))
 def test_frames_of_a_pool_stay_together(rows: list[tuple[str, int]]) -> None:
-    frames = [pd.DataFrame({POOL: [pool] * n, "row": range(n)}) for pool, n in sorted(rows)]
-    groups = [(share[POOL], list(held)) for share, held in by_pool(frames)]
+    frames = [pa.table({POOL: [pool] * n, "row": range(n)}) for pool, n in sorted(rows)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(portions, "TOGETHER", 12)
+        groups = [(share[POOL], list(held)) for share, held in by_pool(frames)]
     assert [id(frame) for _, held in groups for frame in held] == [id(frame) for frame in frames]
     pools = [pool for own, _ in groups for pool in own]
     assert len(pools) == len(set(pools))
     for own, held in groups:
-        assert own == sorted({pool for frame in held for pool in frame[POOL]})
+        assert own == sorted({pool for frame in held for pool in frame[POOL].to_pylist()})
+        assert len(own) == 1 or sum(map(len, held)) <= 12
