@@ -50,6 +50,7 @@ from perp_pipeline.sources.evm_together import (
     Ready,
     Together,
     keep_word,
+    kept,
     refusal_of,
     request_of,
     steps,
@@ -205,7 +206,8 @@ class _Ranges:
     ready: Ready
 
     def ahead(self, ranges: Sequence[LogFilter], rows: int) -> None:
-        """Ask for ranges in bodies of many; offline for none."""
+        """Read what the store has of ranges; ask for the others in bodies of many, offline for none."""
+        self.ready.update(kept(self.http, self.node, ranges, self.label))
         if not self.http.offline:
             step = self.limit[0] if self.limit else None
             together = Together(self.http, self.node, self.label, self.now, self.believed, step)

@@ -7,20 +7,22 @@ alone. Nothing that is kept depends on what travelled together.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from perp_pipeline.sources.base import Request
+from perp_pipeline.sources.base import Body, Request
 from perp_pipeline.sources.errors import (
     BodyTooLarge,
     IncompleteBody,
     PermanentError,
+    SourceError,
     TooSlow,
     TransientError,
 )
-from perp_pipeline.sources.evm_answers import Answer, parse_all
+from perp_pipeline.sources.evm_answers import Answer, parse, parse_all
 from perp_pipeline.sources.evm_logs import LogFilter
 from perp_pipeline.sources.evm_node import Node
 from perp_pipeline.sources.evm_parts import call_of, is_noted
@@ -40,6 +42,9 @@ FULL = 20_000
 """Logs that one body is to hold: some 15 MB."""
 HELD = 50_000
 """Logs of a pool's month that are kept in memory; what comes after is read from the store when needed."""
+
+_BYTES = 40 * 2**20
+"""Bytes of stored answers that are read together: some 50,000 logs."""
 
 Ready = dict[LogFilter, tuple[str, Answer]]
 """Digest of the stored answer, and what it says, by range."""
@@ -150,6 +155,41 @@ class Together:
         for word, content in words:
             keep_word(self.http, word, content, self.now)
         return dict(zip(answers, zip(digests, answers.values(), strict=True), strict=True)), late
+
+
+def kept(http: Http, node: Node, ranges: Sequence[LogFilter], label: str) -> Ready:
+    """The answers that the store has of ranges, read together, as many as :data:`_BYTES` hold.
+
+    What is not usable among them, and what comes after, is left to be read alone.
+    """
+    ready: Ready = {}
+    waiting: list[tuple[LogFilter, Body]] = []
+    size = 0
+    for asked in ranges:
+        entry = http.store.entry(request_of(node, asked))
+        if entry is None or entry.is_absence:
+            continue
+        size += entry.bytes
+        if size > _BYTES:
+            break
+        name = f"{label} blocks {asked.first}-{asked.last}"
+        with suppress(SourceError):  # a damaged file; who reads it alone says what is wrong
+            if body := http.fetch(request_of(node, asked), final=True, check=_good(asked), label=name):
+                waiting.append((asked, body))
+    for start in range(0, len(waiting), MOST):
+        part = waiting[start : start + MOST]
+        answers = parse_all([body.content for _, body in part], [asked for asked, _ in part])
+        for (asked, body), answer in zip(part, answers, strict=True):
+            if isinstance(answer, Answer):
+                ready[asked] = body.sha256, answer
+    return ready
+
+
+def _good(asked: LogFilter) -> Callable[[bytes], None]:
+    def check(content: bytes) -> None:
+        parse(content, asked)
+
+    return check
 
 
 def steps(asked: LogFilter, step: int | None) -> Iterator[LogFilter]:
