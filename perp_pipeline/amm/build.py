@@ -68,15 +68,16 @@ def core_amm_minutes(
     """By minute, from swaps, and from minute files on days whose swaps a node does not hold whole."""
     facts, whole = pool_facts(raw_amm_days), _served(raw_amm_days, "swaps")
     switches = dict(by_pool(core_amm_fee_protocol))
+    days = dict(by_pool(raw_amm_days))
     swaps, files = dict(by_pool(core_amm_swaps)), dict(by_pool(raw_amm_minutes))
     frames = []
     for key in sorted(swaps.keys() | files.keys()):
         parts = []
         own = switches.get(key, core_amm_fee_protocol.iloc[:0])
         if key in swaps:
-            parts.append(minutes.from_swaps(swaps[key], facts[key], own))
+            parts.append(minutes.from_swaps(swaps[key], facts[key], own, days[key]))
         if key in files:
-            built = minutes.from_files(files[key], facts[key], own)
+            built = minutes.from_files(files[key], facts[key], own, days[key])
             for found in parts:
                 built = built[~_on_days(built, np.intersect1d(_days_of(found["minute"]), whole[key]))]
             parts = [found[~_on_days(found, _days_of(built["minute"]))] for found in parts]

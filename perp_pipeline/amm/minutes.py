@@ -7,6 +7,8 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
+from perp_pipeline.amm import fee_shares
+from perp_pipeline.amm.fee_shares import FeeShares
 from perp_pipeline.amm.pools import PoolFacts
 
 Floats = npt.NDArray[np.float64]
@@ -14,6 +16,7 @@ Ints = npt.NDArray[np.int64]
 MINUTE_US = 60_000_000
 DAY_MINUTES = 1440
 _TICK = float(np.log(1.0001))
+micros = fee_shares.micros
 COLUMNS = (
     "chain",
     "pool",
@@ -42,19 +45,15 @@ def quote_is_token0(facts: PoolFacts) -> bool:
     return facts.tracks0 == "USD" and facts.tracks1 != "USD"
 
 
-def micros(times: pd.Series) -> Ints:
-    """Aware or naive UTC stamps as epoch microseconds."""
-    if times.dt.tz is not None:
-        times = times.dt.tz_convert("UTC").dt.tz_localize(None)
-    return np.asarray(times.astype("datetime64[us]").to_numpy(), dtype="datetime64[us]").astype(np.int64)
-
-
-def from_swaps(swaps: pd.DataFrame, facts: PoolFacts, switches: pd.DataFrame) -> pd.DataFrame:
+def from_swaps(
+    swaps: pd.DataFrame, facts: PoolFacts, switches: pd.DataFrame, days: pd.DataFrame | None = None
+) -> pd.DataFrame:
     """Minutes of one pool from its swaps.
 
     Args:
         swaps: rows of core_amm_swaps of the pool, ascending by block and log.
         switches: rows of core_amm_fee_protocol of the pool, any months.
+        days: rows of raw_amm_days of the pool: the protocol's share when days begin.
 
     Returns:
         Columns of core_amm_minutes. Fees are the pool's fee on what came in, gross
@@ -75,25 +74,29 @@ def from_swaps(swaps: pd.DataFrame, facts: PoolFacts, switches: pd.DataFrame) ->
         )
     )
     fee0, fee1 = in0 * facts.fee, in1 * facts.fee
-    share0, share1 = protocol_shares(swaps, facts, switches)
+    share0, share1 = FeeShares.of(facts, switches, days).at_swaps(swaps)
     to_quote = 1 / price if quote_is_token0(facts) else np.ones(len(price))
+    # each by its own signs, so that a swap counted twice or not at all shows
+    moved = (a0 != 0) | (a1 != 0)
     buys = (a0 < 0) | ((a0 == 0) & (a1 > 0))
+    sells = (a0 > 0) | ((a0 == 0) & (a1 < 0))
 
     def total(values: npt.NDArray[np.generic]) -> Floats:
         return np.asarray(np.add.reduceat(values, starts), dtype=np.float64)
 
     ends = np.append(starts[1:], len(minute)) - 1
-    count = np.diff(np.append(starts, len(minute)))
-    n_buys = np.add.reduceat(buys.astype(np.int64), starts)
+    n_swaps, n_buys, n_sells = (
+        np.add.reduceat(chosen.astype(np.int64), starts) for chosen in (moved, buys, sells)
+    )
     return pd.DataFrame(
         {
             "chain": facts.chain,
             "pool": facts.pool,
             "minute": pd.to_datetime(minute[starts] * MINUTE_US, unit="us", utc=True),
             "source": "swaps",
-            "n_swaps": count,
+            "n_swaps": n_swaps,
             "n_buys": n_buys,
-            "n_sells": count - n_buys,
+            "n_sells": n_sells,
             "net0": total(a0),
             "net1": total(a1),
             "volume0": total(2 * in0 - a0),
@@ -110,33 +113,15 @@ def from_swaps(swaps: pd.DataFrame, facts: PoolFacts, switches: pd.DataFrame) ->
     )
 
 
-def _part_of(denominator: int) -> float:
-    return 1 / denominator if denominator else 0.0
-
-
-def protocol_shares(
-    swaps: pd.DataFrame, facts: PoolFacts, switches: pd.DataFrame
-) -> tuple[Floats | float, Floats | float]:
-    """The protocol's share of the fee of each swap, in token0 and token1, as fractions."""
-    if switches.empty:
-        return _part_of(facts.fee_protocol0), _part_of(facts.fee_protocol1)
-    switches = switches.sort_values(["block_number", "log_index"])
-    after = np.searchsorted(_position(switches), _position(swaps))
-    shares = []
-    for token, default in enumerate((facts.fee_protocol0, facts.fee_protocol1)):
-        # what the first switch calls old held before it, whatever the registry says
-        first = int(switches[f"old{token}"].iloc[0]) if len(switches) else default
-        denominators = np.concatenate([[first], switches[f"new{token}"].to_numpy()])[after]
-        shares.append(np.where(denominators > 0, 1.0 / np.maximum(denominators, 1), 0.0))
-    return shares[0], shares[1]
-
-
-def from_files(minutes: pd.DataFrame, facts: PoolFacts, switches: pd.DataFrame) -> pd.DataFrame:
+def from_files(
+    minutes: pd.DataFrame, facts: PoolFacts, switches: pd.DataFrame, days: pd.DataFrame | None = None
+) -> pd.DataFrame:
     """Minutes of one v3 pool from demeter's files.
 
     Args:
         minutes: rows of raw_amm_minutes of the pool.
         switches: rows of core_amm_fee_protocol of the pool; the share in force when the minute starts counts.
+        days: rows of raw_amm_days of the pool.
 
     Returns:
         Columns of core_amm_minutes. The price is that of the middle of the closing tick (within
@@ -149,15 +134,7 @@ def from_files(minutes: pd.DataFrame, facts: PoolFacts, switches: pd.DataFrame) 
     )
     scale0, scale1 = 10.0**facts.decimals0, 10.0**facts.decimals1
     ticks = frame["close_tick"].to_numpy(dtype=np.float64)
-    shares = []
-    for token, default in enumerate((facts.fee_protocol0, facts.fee_protocol1)):
-        if switches.empty:
-            denominators = np.full(len(frame), default)
-        else:
-            ordered = switches.sort_values("time")
-            states = np.concatenate([[ordered[f"old{token}"].iloc[0]], ordered[f"new{token}"].to_numpy()])
-            denominators = states[np.searchsorted(micros(ordered["time"]), micros(frame["minute"]))]
-        shares.append(np.where(denominators > 0, 1.0 / np.maximum(denominators, 1), 0.0))
+    shares = FeeShares.of(facts, switches, days).at_times(frame["minute"])
     fee0, fee1 = in0 / scale0 * facts.fee, in1 / scale1 * facts.fee
     built = pd.DataFrame(
         {
@@ -197,9 +174,3 @@ def _swap_convexity(minute: Ints, price: Floats, liquidity: Floats) -> Floats:
 
 def _exact_to_float(texts: pd.Series) -> Floats:
     return np.asarray(pa.array(texts, type=pa.large_string(), from_pandas=True).cast(pa.float64()).to_numpy())
-
-
-def _position(rows: pd.DataFrame) -> npt.NDArray[np.int64]:
-    """One ascending number per log: a block holds fewer than 2**20 logs."""
-    blocks, logs = (rows[name].to_numpy(dtype=np.int64) for name in ("block_number", "log_index"))
-    return np.asarray(blocks * (1 << 20) + logs)

@@ -15,7 +15,7 @@ class PoolFacts:
     Attributes:
         tracks0, tracks1: USD or the base asset that values each token; empty where none does.
         fee_pips: fee in millionths of the input.
-        fee_protocol0, fee_protocol1: denominators of the protocol's share before the first switch (0: none).
+        fee_protocol0, fee_protocol1: denominators of the protocol's share (0: none) where nothing else tells.
     """
 
     chain: str
@@ -38,10 +38,16 @@ class PoolFacts:
 
 
 def pool_facts(raw_amm_days: pd.DataFrame) -> dict[tuple[str, str], PoolFacts]:
-    """Constants by chain and pool; the last row of a pool speaks."""
+    """Constants by chain and pool, by the pool's last row; the share by its last row that declares one."""
     latest = raw_amm_days.drop_duplicates(["chain", "pool"], keep="last")
+    told = raw_amm_days["fee_protocol_source"].isin(["contract", "events"])
+    declared = {
+        (row["chain"], row["pool"]): (int(row["fee_protocol0"]), int(row["fee_protocol1"]))
+        for row in raw_amm_days[~told].drop_duplicates(["chain", "pool"], keep="last").to_dict("records")
+    }
     facts = {}
     for row in latest.to_dict("records"):
+        share0, share1 = declared.get((row["chain"], row["pool"]), (0, 0))
         facts[str(row["chain"]), str(row["pool"])] = PoolFacts(
             chain=str(row["chain"]),
             pool=str(row["pool"]),
@@ -53,8 +59,8 @@ def pool_facts(raw_amm_days: pd.DataFrame) -> dict[tuple[str, str], PoolFacts]:
             tracks0="" if pd.isna(row["tracks0"]) else str(row["tracks0"]),
             tracks1="" if pd.isna(row["tracks1"]) else str(row["tracks1"]),
             fee_pips=int(row["fee_pips"]),
-            fee_protocol0=int(row["fee_protocol0"]),
-            fee_protocol1=int(row["fee_protocol1"]),
+            fee_protocol0=share0,
+            fee_protocol1=share1,
         )
     return facts
 

@@ -26,7 +26,7 @@ CORE_AMM_MINUTES = Contract(
         POOL,
         Column("minute", "timestamp", "start of the minute"),
         Column("source", "string", "what the minute was made from", values=("swaps", "minutes")),
-        Column("n_swaps", "int64", "swaps; null from minute files", nullable=True, low=1),
+        Column("n_swaps", "int64", "swaps that moved tokens; null from minute files", nullable=True, low=0),
         Column("n_buys", "int64", "swaps that took token0 out; null from minute files", nullable=True, low=0),
         Column(
             "n_sells", "int64", "swaps that brought token0 in; null from minute files", nullable=True, low=0
@@ -37,7 +37,14 @@ CORE_AMM_MINUTES = Contract(
         Column("volume1", "float64", "token1 in and out, gross", "tokens", low=0),
         Column("fee0", "float64", "fees in token0, the protocol's share included", "tokens", low=0),
         Column("fee1", "float64", "fees in token1, the protocol's share included", "tokens", low=0),
-        Column("protocol_fee0", "float64", "protocol's share of fee0", "tokens", low=0),
+        Column(
+            "protocol_fee0",
+            "float64",
+            "protocol's share of fee0: by the switches in core_amm_fee_protocol and what raw_amm_days says "
+            "of the day's beginning",
+            "tokens",
+            low=0,
+        ),
         Column("protocol_fee1", "float64", "protocol's share of fee1", "tokens", low=0),
         Column("price", "float64", "price after the last swap", "token1 per token0"),
         Column(
@@ -102,7 +109,13 @@ CORE_AMM_POOL_DAY = Contract(
         Column("token0", "string", "symbol of token0"),
         Column("token1", "string", "symbol of token1"),
         Column("fee_bp", "float64", "the pool's fee", "basis points of the input", low=0),
-        Column("n_swaps", "int64", "swaps; null where the source does not say", nullable=True, low=1),
+        Column(
+            "n_swaps",
+            "int64",
+            "swaps that moved tokens; null where the source does not say",
+            nullable=True,
+            low=0,
+        ),
         Column("n_buys", "int64", "swaps that took token0 out", nullable=True, low=0),
         Column("n_sells", "int64", "swaps that brought token0 in", nullable=True, low=0),
         Column(

@@ -67,6 +67,17 @@ def _buys_and_sells(frame: pd.DataFrame) -> pd.Series:
     return frame["n_swaps"].isna() | (frame["n_buys"] + frame["n_sells"] == frame["n_swaps"])
 
 
+def _moves_tokens(frame: pd.DataFrame) -> pd.Series:
+    return (frame["amount0_tokens"] != 0) | (frame["amount1_tokens"] != 0)
+
+
+def _share_known(frame: pd.DataFrame) -> pd.Series:
+    """True where a row of the pool's day says what the chain told; liquidity tokens of snapshots hide it."""
+    told = frame["fee_protocol_source"].isin(["contract", "events"])
+    known = told.groupby([frame["chain"], frame["pool"], frame["day"]]).transform("any")
+    return known | ~frame["served"] | (frame["kind"] == "snapshots")
+
+
 def _fees_cover_protocol(frame: pd.DataFrame) -> pd.Series:
     return (frame["fee0"] >= frame["protocol_fee0"]) & (frame["fee1"] >= frame["protocol_fee1"])
 
@@ -126,11 +137,25 @@ AMOUNTS_MATCH_MOVE: Final = RowCheck(
     "Swaps before this row are missing, or it crossed a position narrower than its own move.",
     Severity.WARN,
 )
+MOVES_TOKENS: Final = RowCheck(
+    "moves_tokens",
+    "A swap brings a token in or takes one out.",
+    _moves_tokens,
+    "It moved the price where there is no liquidity: no trade, and not counted as a swap by minute and day.",
+    Severity.WARN,
+)
 BUYS_AND_SELLS: Final = RowCheck(
     "buys_and_sells",
-    "Buys and sells add up to the swaps.",
+    "Buys and sells, each counted by the signs of what moved, add up to the swaps.",
     _buys_and_sells,
     "A swap was counted twice or not at all.",
+)
+SHARE_KNOWN: Final = RowCheck(
+    "share_known",
+    "The protocol's share of the fees when the day begins is known from the chain.",
+    _share_known,
+    "It is the declared one, 0 where nothing is: use a node that keeps old state or all logs, or declare it.",
+    Severity.WARN,
 )
 FEES_COVER_PROTOCOL: Final = RowCheck(
     "fees_cover_protocol",

@@ -58,6 +58,7 @@ CORE_AMM_SWAPS = Contract(
     checks=(
         finite("amount0_tokens", "amount1_tokens", "in0_tokens", "in1_tokens", "price", "liquidity_tokens"),
         positive("price"),
+        amm_checks.MOVES_TOKENS,
         amm_checks.SIDES_OPPOSITE,
         amm_checks.TICK_MATCHES_PRICE,
         amm_checks.PRICE_PATH,
@@ -132,7 +133,11 @@ CORE_AMM_LIQUIDITY = Contract(
 
 CORE_AMM_FEE_PROTOCOL = Contract(
     name="core_amm_fee_protocol",
-    doc="Switches of the protocol's share of v3 fees (SetFeeProtocol): one n-th of the fee, 0 for none.",
+    doc=(
+        "Switches of the protocol's share of v3 fees (SetFeeProtocol) on the days that the lake has: one "
+        "n-th of the fee, 0 for none. What was switched before them shows in raw_amm_days as the share at "
+        "the day's beginning. A v2 pair has no such event."
+    ),
     grain="one switch",
     key=("chain", "pool", "block_number", "log_index"),
     columns=(

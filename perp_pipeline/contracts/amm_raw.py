@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from perp_pipeline.contracts import amm_checks
 from perp_pipeline.contracts.model import Column, Contract
 
 CHAIN = Column("chain", "string", "ethereum, arbitrum, base, optimism, polygon, or a user's own")
@@ -58,7 +59,10 @@ RAW_AMM_DAYS = Contract(
     doc=(
         "Which UTC days of which pool the lake has sources for, by kind, with the pool's constants. A day "
         "that a node does not hold is here with its words, and has no rows elsewhere; one that it holds in "
-        "part has its swaps up to last_block, and no pool-day."
+        "part has its swaps up to last_block, and no pool-day. The protocol's share of the fees is that of "
+        "the day's beginning, whenever it was switched on; switches inside days are in "
+        "core_amm_fee_protocol. Where no node tells it, it is the registry's, which is 0 where nothing is "
+        "declared, and a warning."
     ),
     grain="one pool, kind of source and day",
     key=("chain", "pool", "kind", "day"),
@@ -103,14 +107,22 @@ RAW_AMM_DAYS = Contract(
         Column(
             "fee_protocol0",
             "int32",
-            "protocol's share of token0 fees before any switch: one n-th, 0 for none",
+            "protocol's share of token0 fees when the day begins: one n-th, 0 for none",
             low=0,
         ),
         Column(
             "fee_protocol1",
             "int32",
-            "protocol's share of token1 fees before any switch: one n-th, 0 for none",
+            "protocol's share of token1 fees when the day begins: one n-th, 0 for none",
             low=0,
+        ),
+        Column(
+            "fee_protocol_source",
+            "string",
+            "who says so: the contract's state before the day (v3: slot0; v2: feeTo of the factory, 6 while "
+            "it is set), all events since the pool was made, or the registry alone (0 unless declared "
+            "otherwise), because no node told",
+            values=("contract", "events", "declared"),
         ),
         _URL,
         Column(
@@ -119,6 +131,7 @@ RAW_AMM_DAYS = Contract(
     ),
     time="day",
     partition_by=PARTS,
+    checks=(amm_checks.SHARE_KNOWN,),
 )
 
 RAW_AMM_MINUTES = Contract(

@@ -30,6 +30,7 @@ from perp_pipeline.contracts.model import Contract
 from perp_pipeline.months import Month, Span
 from perp_pipeline.sources.errors import NotServed
 from perp_pipeline.sources.evm_days import PoolDay, PoolReader, midnight
+from perp_pipeline.sources.evm_fee_share import FeeShares, Share
 from perp_pipeline.sources.evm_ranges import Part
 from perp_pipeline.sources.pools import Pool, Registry, pool_columns
 
@@ -103,6 +104,7 @@ class PoolDays:
     """Dataset of raw_amm_days from nodes: what was asked for, what they hold, and the pools' constants."""
 
     reader: PoolReader
+    shares: FeeShares
     venue: str = "uniswap"
 
     @property
@@ -121,13 +123,17 @@ class PoolDays:
             refusals: list[str] = []
             n_swaps = 0
             for month in span:
-                days, _ = self.reader.month(http, pool, month, now)
+                days, borders = self.reader.month(http, pool, month, now)
                 refusals += [day.refused for day in days if day.kind == "swaps"]
                 n_swaps += sum(day.n_rows for day in days if day.kind == "swaps")
                 if days:
                     url = self.reader.node(http, pool).address
                     held = [self.reader.balances(http, pool, day) for day in days]
-                    rows = [_day_row(pool, day, own, url) for day, own in zip(days, held, strict=True)]
+                    shares = self.shares.at_starts(http, pool, month, days, borders, now)
+                    rows = [
+                        _day_row(pool, day, own, url, shares[day.day])
+                        for day, own in zip(days, held, strict=True)
+                    ]
                     yield pd.DataFrame(rows)
             if pool.label in self.reader.required and refusals and all(refusals):
                 raise NotServed(f"{pool.label} {span}: the node holds none of these days: {refusals[0]}")
@@ -167,7 +173,7 @@ def datasets(
         hypersync_token: where it is given, logs are asked of HyperSync.
     """
     reader = PoolReader(pools, registry, rpc_urls, required, hypersync_token)
-    return PoolLogs(reader), PoolDays(reader)
+    return PoolLogs(reader), PoolDays(reader, FeeShares(reader))
 
 
 def _portions(days: Sequence[PoolDay]) -> Iterator[list[PoolDay]]:
@@ -201,7 +207,9 @@ def _frame(pool: Pool, part: Part) -> pd.DataFrame:
     return frame.assign(chain=pool.chain, pool=pool.address, source_url=part.url, download_sha256=part.sha256)
 
 
-def _day_row(pool: Pool, day: PoolDay, held: tuple[int, int] | None, url: str) -> dict[str, Any]:
+def _day_row(
+    pool: Pool, day: PoolDay, held: tuple[int, int] | None, url: str, share: Share
+) -> dict[str, Any]:
     return {
         "day": pd.Timestamp(day.day),
         "kind": day.kind,
@@ -213,6 +221,9 @@ def _day_row(pool: Pool, day: PoolDay, held: tuple[int, int] | None, url: str) -
         "balance0": str(held[0]) if held else None,
         "balance1": str(held[1]) if held else None,
         **pool_columns(pool),
+        "fee_protocol0": share.denominator0,
+        "fee_protocol1": share.denominator1,
+        "fee_protocol_source": share.source,
         "source_url": day.parts[0].url if day.parts else url,
         "download_sha256": day.parts[0].sha256 if day.parts else None,
     }

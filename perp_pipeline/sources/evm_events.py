@@ -113,6 +113,7 @@ V2 = (
 """Events of a Uniswap v2 pair. A sync before each swap, mint and burn states the reserves after it."""
 
 PROTOCOLS: dict[str, tuple[Event, ...]] = {"uniswap_v2": V2, "uniswap_v3": V3}
+SET_FEE_PROTOCOL = next(event for event in V3 if event.name == "set_fee_protocol")
 SWAP_EVENTS = ("swap", "sync")
 """Events asked for as swaps; the rest are liquidity events."""
 

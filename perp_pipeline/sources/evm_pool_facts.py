@@ -1,4 +1,4 @@
-"""What a pool contract says of itself: tokens, decimals, fee, tick spacing, by eth_call.
+"""What a pool contract says of itself by eth_call: tokens, decimals, fee, tick spacing, the protocol's share.
 
 Function selectors are the first four bytes of the Keccak-256 of the signature (Ethereum contract ABI
 specification, "Function Selector").
@@ -26,7 +26,12 @@ SELECTORS = {
     "decimals()": "0x313ce567",
     "symbol()": "0x95d89b41",
     "balanceOf(address)": "0x70a08231",
+    "slot0()": "0x3850c7bd",
+    "factory()": "0xc45a0155",
+    "feeTo()": "0x017e7e58",
 }
+V2_PROTOCOL_SHARE = 6
+"""Denominator of the protocol's share of a v2 pair's fees while feeTo() is set (Uniswap v2 Core, 2.4)."""
 
 
 def complete(http: Http, node: Node, pool: Pool) -> Pool:
@@ -123,6 +128,59 @@ def balances(http: Http, node: Node, pool: Pool, tokens: list[str], block: int) 
     calls = [Call("eth_call", ({"to": token, "data": data}, hex(block))) for token in tokens]
     answers = _batch(http, node, pool, calls, f"balances at block {block}")
     return [int(answer, 16) for answer in answers]
+
+
+def fee_denominators(http: Http, node: Node, pool: Pool, blocks: list[int]) -> list[tuple[int, int]]:
+    """The protocol's share of the fees in token0 and token1 after each of some blocks: one n-th; 0: none.
+
+    Before the contract was made there is none.
+
+    Raises:
+        SourceError: the node does not keep the state of those blocks, or the contract has no share to tell.
+    """
+    if pool.protocol == "uniswap_v2":
+        target, function, read = _factory(http, node, pool), "feeTo()", _v2_share
+    else:
+        target, function, read = pool.address, "slot0()", _v3_share
+    asked = {"to": target, "data": SELECTORS[function]}
+    calls = [Call("eth_call", (asked, hex(block))) for block in blocks]
+    answers = _batch(http, node, pool, calls, f"{function} from block {blocks[0]}")
+    return [read(pool, answer) for answer in answers]
+
+
+def is_fee_on(http: Http, node: Node, pool: Pool) -> bool:
+    """Whether feeTo() of a v2 pair's factory is set at the node's head.
+
+    Raises:
+        SourceError: the node does not tell.
+    """
+    asked = {"to": _factory(http, node, pool), "data": SELECTORS["feeTo()"]}
+    return _v2_share(pool, str(node.single(http, Call("eth_call", (asked, "latest"))))) != (0, 0)
+
+
+def _factory(http: Http, node: Node, pool: Pool) -> str:
+    (answer,) = _call(http, node, pool, [(pool.address, "factory()")])
+    if not (factory := _address(answer)):
+        raise NotServed(f"{pool.label}: the contract answers {answer!r} for its factory: no Uniswap pair")
+    return factory
+
+
+def _v2_share(pool: Pool, answer: str) -> tuple[int, int]:
+    share = V2_PROTOCOL_SHARE if _address(answer) else 0
+    return share, share
+
+
+def _v3_share(pool: Pool, answer: str) -> tuple[int, int]:
+    """feeProtocol, the sixth word of slot0: four bits of each token, token0 in the low ones."""
+    if answer == "0x":
+        return 0, 0
+    try:
+        both = int(answer[2 + 5 * 64 : 2 + 6 * 64], 16)
+    except ValueError:
+        both = 256
+    if both > 255:
+        raise NotServed(f"{pool.label}: slot0() answers {answer!r}: not that of a Uniswap v3 pool")
+    return both % 16, both >> 4
 
 
 def _call(http: Http, node: Node, pool: Pool, wanted: list[tuple[str, str]]) -> list[str]:

@@ -51,8 +51,8 @@ class Pool:
 
     Attributes:
         fee_pips: fee in millionths of the input.
-        fee_protocol0, fee_protocol1: denominators of the protocol's share before the first SetFeeProtocol
-            event (0: no share).
+        fee_protocol0, fee_protocol1: denominators of the protocol's share (0: no share) where neither the
+            contract's state nor its events tell.
         tracks0, tracks1: USD or the base asset that values each token; empty where no declared token.
     """
 
@@ -201,6 +201,7 @@ def pool_columns(pool: Pool) -> dict[str, str | int | None]:
         "tick_spacing": pool.tick_spacing,
         "fee_protocol0": pool.fee_protocol0,
         "fee_protocol1": pool.fee_protocol1,
+        "fee_protocol_source": "declared",
     }
 
 

@@ -42,6 +42,7 @@ def _days() -> pd.DataFrame:
         "fee_pips": 500,
         "fee_protocol0": 0,
         "fee_protocol1": 0,
+        "fee_protocol_source": "declared",
     }
     return pd.DataFrame([row])
 

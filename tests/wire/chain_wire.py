@@ -16,6 +16,7 @@ from perp_pipeline.amm import build
 from perp_pipeline.lake.tables import to_arrow, to_frame
 from perp_pipeline.months import Span
 from perp_pipeline.sources import ethereum
+from perp_pipeline.sources.evm_events import SET_FEE_PROTOCOL
 from perp_pipeline.sources.evm_node import Node
 from perp_pipeline.sources.evm_pool_facts import SELECTORS
 from perp_pipeline.sources.http import Http
@@ -128,6 +129,11 @@ def usdc_weth(to: str, data: str, tag: str) -> str:
     return answers[function_of(data)]
 
 
+def _for_switches(call: dict[str, Any]) -> bool:
+    """Whether a call asks for nothing but SetFeeProtocol events."""
+    return call["method"] == "eth_getLogs" and call["params"][0]["topics"] == [[SET_FEE_PROTOCOL.topic0]]
+
+
 @dataclass
 class FakeNode:
     """A node.
@@ -137,8 +143,9 @@ class FakeNode:
         logs: answers a filter of eth_getLogs.
         call: answers eth_call of (to, data, block), where the node has it.
         batch: what it does with a body of many calls in place of answering it, where it does.
-        asked: calls so far.
-        bodies: how many calls of eth_getLogs came in each body.
+        asked: calls so far, questions for fee switches aside.
+        bodies: how many calls of eth_getLogs came in each body, questions for fee switches aside.
+        switches: answers a filter of eth_getLogs for SetFeeProtocol alone.
     """
 
     chain_id: int = 1
@@ -149,6 +156,7 @@ class FakeNode:
     batch: Callable[[list[dict[str, Any]]], httpx.Response | None] = lambda calls: None
     asked: list[dict[str, Any]] = field(default_factory=list)
     bodies: list[int] = field(default_factory=list)
+    switches: Callable[[dict[str, Any]], dict[str, Any]] = lambda query: {"result": []}
 
     @property
     def transport(self) -> httpx.MockTransport:
@@ -157,10 +165,11 @@ class FakeNode:
         def respond(request: httpx.Request) -> httpx.Response:
             calls = json.loads(request.content)
             batch = calls if isinstance(calls, list) else [calls]
-            self.asked += batch
-            if batch[0]["method"] == "eth_getLogs":
+            self.asked += [call for call in batch if not _for_switches(call)]
+            if batch[0]["method"] == "eth_getLogs" and not _for_switches(batch[0]):
                 self.bodies.append(len(batch))
-            if isinstance(calls, list) and (own := self.batch(calls)) is not None:
+            together = isinstance(calls, list) and not _for_switches(batch[0])
+            if together and (own := self.batch(calls)) is not None:
                 return own
             answers = [{"jsonrpc": "2.0", "id": call["id"], **self._answer(call)} for call in batch]
             return httpx.Response(200, json=answers[::-1] if isinstance(calls, list) else answers[0])
@@ -181,7 +190,7 @@ class FakeNode:
                 return {"result": None}
             return {"result": {"number": hex(number), "timestamp": hex(self.times(number))}}
         if method == "eth_getLogs":
-            return self.logs(params[0])
+            return self.switches(params[0]) if _for_switches(call) else self.logs(params[0])
         if method == "eth_call" and self.call is not None:
             try:
                 return {"result": self.call(params[0]["to"], params[0]["data"], params[1])}

@@ -13,6 +13,7 @@ from chain_wire import GENESIS, SWAP, USDC_WETH, FakeNode, client, one_swap, row
 
 from perp_pipeline.sources import evm_together
 from perp_pipeline.sources.errors import TransientError
+from perp_pipeline.sources.evm_events import SET_FEE_PROTOCOL
 from perp_pipeline.sources.store import BodyStore
 
 MINT = "0x7a53080ba414158be7ec69b987b5fb7d07dee101fe85488f0853ae16239d0bde"
@@ -43,6 +44,7 @@ def _read(folder: Path, node: FakeNode, **options: Any) -> tuple[pd.DataFrame, d
         json.dumps(entry.payload): entry.sha256
         for entry in entries
         if entry.payload["method"] == "eth_getLogs"
+        and entry.payload["params"][0]["topics"] != [[SET_FEE_PROTOCOL.topic0]]
     }
 
 
@@ -108,7 +110,7 @@ def test_a_node_of_three_calls_a_body_gives_all(refusal: httpx.Response, tmp_pat
     assert [call["method"] for call in again.asked] == [
         "eth_chainId",
         *["eth_getBlockByNumber"] * 2,  # the head, and whether it moves
-        *["eth_call"] * 2,
+        *["eth_call"] * (2 + DAYS),  # the pool's tokens, and its state before each day
     ]
     offline = _node(logs=quiet)
     pd.testing.assert_frame_equal(_read(tmp_path / "three", offline, offline=True)[0], expected)

@@ -18,9 +18,10 @@ from perp_pipeline.simulation.onchain.chain import (
     block_time,
     pseudo_hash,
 )
-from perp_pipeline.simulation.onchain.deployed import word
+from perp_pipeline.simulation.onchain.deployed import address_of, word
 from perp_pipeline.simulation.onchain.parameters import Token
 from perp_pipeline.simulation.wire import Answer, json_answer
+from perp_pipeline.sources.evm_events import V3
 from perp_pipeline.sources.evm_pool_facts import SELECTORS
 
 HOST = "eth-rpc.simulated"
@@ -29,6 +30,8 @@ CHAIN_ID = 1
 MAX_SPAN = 10_000
 MAX_LOGS = 10_000
 _ZERO = word(0)
+FACTORY = address_of("factory of pairs")
+_TOPICS = {event.name: event.topic0 for event in V3}
 _FUNCTIONS = {selector: name for name, selector in SELECTORS.items()}
 
 
@@ -148,6 +151,8 @@ class Node:
             for record in records.values()
             for token in (record.planted.token0, record.planted.token1)
         }
+        if target == FACTORY and function == "feeTo()":
+            return f"0x{_ZERO}"
         if target in tokens:
             return _token_answer(tokens[target], function, data, block, records)
         return "0x"
@@ -155,15 +160,30 @@ class Node:
 
 def _pool_answer(record: PoolRecord, function: str, block: int) -> str:
     planted = record.planted
+    if block < record.balances[0][0]:
+        return "0x"  # there is no contract yet
     answers = {"token0()": _padded(planted.token0.address), "token1()": _padded(planted.token1.address)}
     if planted.protocol == "uniswap_v3":
-        answers |= {"fee()": word(planted.fee_pips), "tickSpacing()": word(planted.tick_spacing)}
+        answers |= {
+            "fee()": word(planted.fee_pips),
+            "tickSpacing()": word(planted.tick_spacing),
+            "slot0()": _slot0(record, block),
+        }
     else:
         held = record.balance_at(block)
-        answers |= {"getReserves()": word(held[0]) + word(held[1]) + _ZERO}
+        answers |= {"getReserves()": word(held[0]) + word(held[1]) + _ZERO, "factory()": _padded(FACTORY)}
     if function not in answers:
         raise _RpcError(3, "execution reverted")
     return f"0x{answers[function]}"
+
+
+def _slot0(record: PoolRecord, block: int) -> str:
+    """Price and tick of the last swap, zero before the first; no oracle; the protocol's share; not locked."""
+    last = {entry.log.topics[0]: entry.log.data[2:] for entry in record.between(0, block)}
+    swap, switch = (last.get(_TOPICS[name], "").ljust(320, "0") for name in ("swap", "set_fee_protocol"))
+    root, tick = swap[128:192], swap[256:320]
+    share0, share1 = int(switch[128:192], 16), int(switch[192:256], 16)
+    return root + tick + 3 * _ZERO + word(share0 + (share1 << 4)) + word(1)
 
 
 def _token_answer(token: Token, function: str, data: str, block: int, records: dict[str, PoolRecord]) -> str:
