@@ -29,7 +29,8 @@ def hac_share(values: npt.ArrayLike, lags: int) -> Estimate:
 
     The interval is that of the effective number of draws, p (1 - p) / se^2: the independent ones whose
     share would be as uncertain (Kott and Carr 1997, Journal of Official Statistics 13; Wilson 1927,
-    JASA 22), or n where the share is 0 or 1 and no error shows. The critical value is fixed-b.
+    JASA 22), at most n, and n where the share is 0 or 1 and no error shows: a few rare events seem more
+    precise than none, where values are themselves means. The critical value is fixed-b.
 
     Args:
         values: 1-d, in time order; NaN are dropped.
@@ -43,7 +44,7 @@ def hac_share(values: npt.ArrayLike, lags: int) -> Estimate:
     if math.isnan(mean.se):
         return mean
     spread = p * (1.0 - p)
-    effective = spread / mean.se**2 if spread > 0.0 and mean.se > 0.0 else float(mean.n)
+    effective = min(spread / mean.se**2, mean.n) if spread > 0.0 and mean.se > 0.0 else mean.n
     z2 = fixed_b_critical(mean.hac_lags, mean.n) ** 2 / effective
     middle = (p + z2 / 2.0) / (1.0 + z2)
     reach = math.sqrt(z2 * (spread + z2 / 4.0)) / (1.0 + z2)

@@ -27,6 +27,14 @@ def test_an_unbroken_share_still_has_a_width() -> None:
     assert 0.94 < found.ci_low < 0.99
 
 
+def test_one_rare_event_is_known_no_better_than_none() -> None:
+    """Of values that are themselves means of eight: their number is the most that counts as draws."""
+    one = np.ones(3000)
+    one[1000] = 7 / 8
+    found, none = hac_share(one, 90), hac_share(np.ones(3000), 90)
+    assert found.ci_low < none.ci_low < found.estimate <= found.ci_high
+
+
 def test_shares_of_persistent_events_cover() -> None:
     held = 0
     for seed in range(200):
