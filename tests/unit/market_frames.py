@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 from premium_frames import no_hyperliquid
-from research_frames import UTC_US
+from research_frames import UTC_US, ar1
 
 from perp_pipeline.funding.grid import core_funding_8h, core_funding_daily
 from perp_pipeline.funding.premium import core_premium
@@ -21,7 +21,7 @@ from perp_pipeline.months import Month
 from perp_pipeline.simulation.bars import premium_bars
 from perp_pipeline.simulation.curve import curve_rows
 from perp_pipeline.simulation.market import SimulatedMarket
-from perp_pipeline.simulation.parameters import HOURS_A_YEAR, Perp, Planted
+from perp_pipeline.simulation.parameters import HOURS_A_DAY, HOURS_A_YEAR, Perp, Planted
 from perp_pipeline.simulation.premium import WINDOW
 
 __all__ = ["core_cme_implied"]
@@ -114,6 +114,51 @@ def cme_curve(market: SimulatedMarket) -> pd.DataFrame:
         )[rows.filed_right]
         for rank, settle in ((1, rows.f1), (2, rows.f2))
     ]
+    return pd.concat(parts, ignore_index=True)
+
+
+CARRY, CARRY_SD, BAR_NOISE = 0.08, 0.03, 3e-4
+"""Dated futures: mean and spread of their annual premium, and what is new in each of their prices."""
+
+
+def delivery_futures(market: SimulatedMarket) -> pd.DataFrame:
+    """core_delivery_futures: quarterly futures on bitcoin, at 8-hour steps and each hour of the last eight.
+
+    The premium is ``c years + noise``, c an AR(1) that forgets as the CME curve does: linear, so that implied
+    rates and what a future locks in have the mean :data:`CARRY`.
+    """
+    rng = np.random.default_rng([market.seed, 4])
+    perp = next(perp for perp in market.planted.perps if (perp.venue, perp.symbol) == ("binance", "BTCUSDT"))
+    hours = market.hours[market.hours >= market.start_hour]
+    rows = market.rows(hours)
+    spot, paid = market.index[rows, market.column("BTC")], market.perp_price(perp)[rows]
+    steps = ar1(-(-len(hours) // WINDOW), market.planted.curve.persistence_8h, rng)
+    carry = CARRY + CARRY_SD * np.repeat(steps, WINDOW)[: len(hours)]
+    quarters = pd.date_range(FIRST.start, LAST.end, freq="QE").tz_localize(None).normalize()
+    fridays = quarters - pd.to_timedelta((quarters.dayofweek - 4) % 7, "D") + pd.Timedelta(8, "h")
+    expiries = fridays.to_numpy().astype("datetime64[h]").astype(np.int64)
+    parts = []
+    for first, expiry in zip([hours[0], *expiries[:-1]], expiries, strict=True):
+        left = expiry - hours
+        kept = (hours >= first) & (left >= 0) & ((hours % WINDOW == 0) | (left <= WINDOW))
+        years = left[kept] / HOURS_A_YEAR
+        basis = carry[kept] * years + BAR_NOISE * rng.normal(size=len(years))
+        parts.append(
+            pd.DataFrame(
+                {
+                    "venue": "binance",
+                    "symbol": f"BTCUSDT_{expiry}",
+                    "bar_end": stamps(hours[kept] * 3600),
+                    "base": "BTC",
+                    "expiry": stamps(np.full(len(years), expiry * 3600)),
+                    "close": spot[kept] * (1.0 + basis),
+                    "spot": spot[kept],
+                    "perp_close": paid[kept],
+                    "days_to_expiry": left[kept] / HOURS_A_DAY,
+                    "rate_annual": np.where(years > 0.0, basis / np.where(years > 0.0, years, 1.0), np.nan),
+                }
+            )
+        )
     return pd.concat(parts, ignore_index=True)
 
 
