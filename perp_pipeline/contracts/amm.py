@@ -153,7 +153,12 @@ CORE_AMM_POOL_DAY = Contract(
         Column("usd1_end", "float64", "value of token1 at the day's end", "USD"),
         Column("fees_usd", "float64", "fees of the liquidity providers, at the day-end price", "USD", low=0),
         Column(
-            "protocol_fees_usd", "float64", "protocol's share of the fees, at the day-end price", "USD", low=0
+            "protocol_fees_usd",
+            "float64",
+            "protocol's share of the fees, at the day-end price (raw_amm_days says who told it); from "
+            "snapshots 0, as fees by liquidity token are without it",
+            "USD",
+            low=0,
         ),
         Column("pnl_usd", "float64", "net0 usd0_end + net1 usd1_end - protocol_fees_usd", "USD"),
         Column("convexity_flow_usd", "float64", "fees_usd - pnl_usd", "USD"),
