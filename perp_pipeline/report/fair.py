@@ -95,7 +95,7 @@ def fair_figure(fair: pd.DataFrame, *, source: str = "out_fair_funding") -> Figu
     return interval_figure(
         panels,
         title="Fair funding, and what longs paid over it",
-        subtitle="Percent a year, over the days that both rates have; 95 % interval (Newey-West, fixed-b).",
+        subtitle="Percent a year; 95 % interval. Fair: all days of the rate; over it: days that both have.",
         unit="percent a year",
         footer=f"Source: {source}. n: days. Only a rate that says so takes off the asset's own lending.",
     )
@@ -313,7 +313,8 @@ FIGURES: tuple[FigureExhibit, ...] = (
         "A",
         "Fair funding and the excess over it",
         "A fair rate is the dollar's less the asset's own. Where the asset's lending rate is not taken off, "
-        "the true excess is at least what is shown.",
+        "the true excess is at least what is shown. A fair rate is the mean over all its days, an excess "
+        "that over the days both rates have: the two do not add up to what was paid.",
         (8, 9, 11),
         (_FAIR,),
         lambda tables, source: fair_figure(tables[_FAIR], source=source),

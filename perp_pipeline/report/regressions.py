@@ -242,8 +242,8 @@ TABLES: tuple[TableExhibit, ...] = (
         "table-regressions",
         "Regressions of daily funding on returns",
         "Funding as a fraction a year per unit of return: a coefficient of 0.5 is half a point of annual "
-        "funding per percent of return. With and without the funding of the day before; CME is the placebo. The "
-        "claim that the past counts for more than the present is the row of prior less same day.",
+        "funding per percent of return. With and without the funding of the day before; CME is the placebo. "
+        "Whether the past counts for more than the present says the row of prior less same day.",
         ("out_regressions",),
         lambda tables: headline_table(tables).html,
         essay="B",

@@ -28,7 +28,8 @@ class RegressionTable:
 
     Attributes:
         frame: text cells; the index are the printed row labels, the columns the regressions.
-        html: a ``<table>`` element; where there are several venues, a panel for each, one below the other.
+        html: a ``<table>`` element, empty without regressions; where there are several venues, a panel for
+            each, one below the other.
         latex: ``tabular`` environments (booktabs), one a panel, and the note below them.
     """
 
@@ -137,6 +138,8 @@ def _shown(label: str) -> str:
 
 
 def _html(panels: Sequence[_Panel]) -> str:
+    if not panels:
+        return ""
     wide = max(len(panel.frame.columns) for panel in panels)
     bodies = "".join(f"<tbody>{''.join(_html_rows(panel, wide))}</tbody>" for panel in panels)
     note = f"<tfoot><tr><td colspan='{wide + 1}'>{escape(NOTE)}</td></tr></tfoot>"
