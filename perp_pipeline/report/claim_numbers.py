@@ -90,6 +90,22 @@ def claim_numbers(parts: pd.DataFrame | None) -> dict[int, list[dict[str, Any]]]
     return {claim: numbers for claim, numbers in found.items() if len(numbers) > 1}
 
 
+def first_labels(parts: pd.DataFrame | None) -> dict[int, str]:
+    """Claim number -> what the number of its row is, for claims of which several numbers are judged.
+
+    Args:
+        parts: out_claim_parts; None where the lake has none.
+    """
+    if parts is None:
+        return {}
+    judged = parts[(parts["variant"] == 0) & parts["published"].notna()].sort_values(["claim_id", "part"])
+    return {
+        int(claim): str(own["label"].iloc[0])
+        for claim, own in judged.groupby("claim_id", sort=True)
+        if len(own) > 1
+    }
+
+
 def _number(row: Mapping[str, Any]) -> dict[str, Any]:
     style, mark = BADGES.get(row["verdict"], ("none", ""))
     estimate, interval = number_texts(row)

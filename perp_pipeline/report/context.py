@@ -9,6 +9,8 @@ from importlib import metadata
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from perp_pipeline.report.caveats import Caveat, derived_sources
+
 if TYPE_CHECKING:
     from perp_pipeline.lake import Lake
 
@@ -51,6 +53,7 @@ class ReportContext:
         software: package -> version.
         dropped: rows that cleaning kept out: (table, reason, rows).
         definitions: claim number -> how it is computed.
+        caveats: what is derived of what the lake was built from.
     """
 
     span: str
@@ -61,6 +64,7 @@ class ReportContext:
     software: Mapping[str, str] = field(default_factory=dict)
     dropped: Sequence[tuple[str, str, int]] = ()
     definitions: Mapping[int, str] = field(default_factory=dict)
+    caveats: Sequence[Caveat] = ()
 
     @classmethod
     def of(cls, lake: Lake, command: str = "") -> ReportContext:
@@ -79,6 +83,7 @@ class ReportContext:
             software={"Python": platform.python_version()} | {name: _version(name) for name in SOFTWARE},
             dropped=_dropped(lake),
             definitions=_definitions(),
+            caveats=_caveats(lake),
         )
 
 
@@ -123,6 +128,15 @@ def _source_counts(lake: Lake) -> list[SourceCount]:
     for entry in entries:
         hosts.setdefault(urlsplit(entry.url).netloc, []).append(entry.bytes)
     return [SourceCount(host, len(sizes), len(sizes), sum(sizes)) for host, sizes in sorted(hosts.items())]
+
+
+def _caveats(lake: Lake) -> tuple[Caveat, ...]:
+    from perp_pipeline.sources.pinned import load_archives
+    from perp_pipeline.sources.store import BodyStore
+    from perp_pipeline.tables import STEPS
+
+    store = BodyStore(lake.root / "raw" / "_downloads")
+    return derived_sources(load_archives(), {entry.sha256 for entry in store.entries()}, STEPS)
 
 
 def _definitions() -> dict[int, str]:

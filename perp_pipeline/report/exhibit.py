@@ -50,6 +50,7 @@ class FigureExhibit:
         draw: from the tables and the source line to the figure.
         describe: the figure in words and numbers, for those who do not see it.
         headline: shown on the report's first page too.
+        across: it is of many claims at once, and stands after the walk through them.
     """
 
     slug: str
@@ -61,6 +62,7 @@ class FigureExhibit:
     draw: Callable[[Tables, str], Figure]
     describe: Callable[[Tables], str]
     headline: bool = False
+    across: bool = False
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from perp_pipeline.report import cells
-from perp_pipeline.report.claim_numbers import BADGES, claim_numbers, decider, number_texts
+from perp_pipeline.report.caveats import caveats_of
+from perp_pipeline.report.claim_numbers import BADGES, claim_numbers, decider, first_labels, number_texts
 from perp_pipeline.report.context import ReportContext
 from perp_pipeline.report.exhibit import (
     ESSAYS,
-    Essay,
     FigureExhibit,
     TableExhibit,
     Tables,
@@ -24,6 +24,7 @@ from perp_pipeline.report.exhibit import (
 )
 from perp_pipeline.report.exhibits import FIGURES, TABLES
 from perp_pipeline.report.style import COLOURS, inline_svg, render
+from perp_pipeline.report.walk import split_reason, walk
 from perp_pipeline.research.claims.agreement import APART, unmatched
 from perp_pipeline.research.words import key_words
 
@@ -119,17 +120,20 @@ def build_report(tables: Tables, *, context: ReportContext) -> Report:
     needed = {name for needs in _all_needs() for name in needs}
     claims = _claims(held.get("out_claims"), context)
     numbers = claim_numbers(held.get("out_claim_parts"))
+    firsts = first_labels(held.get("out_claim_parts"))
     for claim in claims:
         claim["figures"] = [exhibit for exhibit in figures if claim["number"] in exhibit.claims]
         claim["numbers"] = numbers.get(claim["number"], [])
+        claim["which"] = firsts.get(claim["number"], "")
         claim["without"] = apart.get(claim["number"], "")
-    walks = [_essay(essay, claims, drawn, printed) for essay in ESSAYS]
-    walks = [walk for walk in walks if walk["count"] or walk["steps"]]
+    walks = [
+        found for essay in ESSAYS if (found := walk(essay, claims, drawn, printed)).claims or found.stops
+    ]
     environment = _environment()
     common = {
         "context": context,
         "colours": COLOURS,
-        "walks": walks,
+        "walks": [(found, _tally(found.claims)) for found in walks],
         "cells": cells,
         "index": INDEX,
         "files": FILES,
@@ -146,10 +150,10 @@ def build_report(tables: Tables, *, context: ReportContext) -> Report:
         )
     }
     template = environment.get_template("essay.html")
-    pages |= {walk["essay"].file: template.render(walk=walk, **common) for walk in walks}
+    pages |= {found.essay.file: template.render(walk=found, **common) for found in walks}
     latex = {
         f"{exhibit.slug}.tex": (exhibit.latex(held) + "\n").encode()
-        for exhibit in shown
+        for exhibit in (item["exhibit"] for item in printed)
         if exhibit.latex is not None
     }
     return Report(pages, files, latex)
@@ -193,6 +197,7 @@ def _claims(frame: pd.DataFrame | None, context: ReportContext) -> list[dict[str
         style, mark = BADGES.get(row["verdict"], ("none", "?"))
         homes = [essay.code for essay in ESSAYS if essay.code in row["source"]]
         estimate, interval = number_texts(row)
+        lead, rest = split_reason(row["reason"])
         rows.append(
             {
                 "id": row["claim_id"],
@@ -213,6 +218,9 @@ def _claims(frame: pd.DataFrame | None, context: ReportContext) -> list[dict[str
                 "mark": mark,
                 "table": row["table"],
                 "reason": row["reason"],
+                "lead": lead,
+                "rest": rest,
+                "caveats": caveats_of(row, context.caveats),
                 "definition": context.definitions.get(number, ""),
             }
         )
@@ -228,48 +236,13 @@ def _tally(claims: Iterable[Mapping[str, Any]]) -> list[tuple[str, str, str, int
     ]
 
 
-def _essay(
-    essay: Essay,
-    claims: list[dict[str, Any]],
-    drawn: Mapping[str, dict[str, Any]],
-    printed: Iterable[dict[str, Any]],
-) -> dict[str, Any]:
-    """An essay's walk: figures with the claims they answer, tables, other claims, claims without data.
-
-    A claim is told in full beside the first figure that answers it.
-    """
-    own = [claim for claim in claims if essay.code in claim["essays"]]
-    told: set[int] = set()
-    steps = []
-    for figure in drawn.values():
-        exhibit: FigureExhibit = figure["exhibit"]
-        if exhibit.essay != essay.code:
-            continue
-        beside = [claim for claim in own if claim["number"] in exhibit.claims and claim["number"] not in told]
-        told |= {claim["number"] for claim in beside}
-        also = [claim for claim in claims if claim["number"] in exhibit.claims and claim not in beside]
-        steps.append({"figure": figure, "claims": beside, "also": also})
-    rest = [claim for claim in own if claim["number"] not in told]
-    return {
-        "essay": essay,
-        "steps": steps,
-        "tables": [
-            item | {"also": [claim for claim in claims if claim["number"] in item["exhibit"].claims]}
-            for item in printed
-            if item["exhibit"].essay == essay.code
-        ],
-        "rest": [claim for claim in rest if claim["verdict"] != "no data"],
-        "silent": [claim for claim in rest if claim["verdict"] == "no data"],
-        "count": len(own),
-        "tally": _tally(own),
-    }
-
-
 def _printed(exhibit: TableExhibit, held: Tables) -> dict[str, Any] | None:
     """The table as text, its first rows if there are many; None where it has no rows."""
     import markupsafe
 
     body = exhibit.build(held)
+    if not body:
+        return None
     if isinstance(body, str):
         return {"exhibit": exhibit, "view": None, "html": markupsafe.Markup(body)}
     if not body.rows:

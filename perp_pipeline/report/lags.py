@@ -120,6 +120,7 @@ FIGURES: tuple[FigureExhibit, ...] = (
         ("out_claim_parts",),
         lambda tables, source: lags_figure(tables["out_claim_parts"], source=source),
         _say,
+        across=True,
     ),
 )
 
