@@ -22,7 +22,9 @@ HOUR = pd.Timedelta(hours=1)
 def _asked(kind: str, served: list[bool]) -> pd.DataFrame:
     """Rows of raw_amm_days, from the first day on."""
     days = pd.date_range(FIRST, periods=len(served))
-    return pd.DataFrame({"day": days, "served": served}).assign(kind=kind, **asdict(facts()))
+    return pd.DataFrame({"day": days, "served": served}).assign(
+        kind=kind, fee_protocol_source="declared", first_block=0, **asdict(facts())
+    )
 
 
 def _bars(price: float = 2000.0, seed: int = 0) -> pd.DataFrame:
