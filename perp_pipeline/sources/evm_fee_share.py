@@ -35,6 +35,7 @@ from perp_pipeline.sources.evm_events import SET_FEE_PROTOCOL
 from perp_pipeline.sources.evm_logs import LogFilter
 from perp_pipeline.sources.evm_pool_facts import fee_denominators, is_fee_on
 from perp_pipeline.sources.evm_ranges import LogRoute, NodeRoute
+from perp_pipeline.sources.evm_rpc import CallRefused
 from perp_pipeline.sources.evm_words import small_signed, words_from_hex
 from perp_pipeline.sources.pools import Pool
 
@@ -80,6 +81,7 @@ class FeeShares:
     _switches: dict[tuple[int, LogFilter], list[Switch]] = field(default_factory=dict)
     _borders: dict[tuple[int, str, datetime], int] = field(default_factory=dict)
     _refused: dict[tuple[int, str], str] = field(default_factory=dict)
+    _stateless: dict[tuple[int, str], str] = field(default_factory=dict)
     _said: set[str] = field(default_factory=set)
 
     def at_starts(
@@ -131,9 +133,16 @@ class FeeShares:
 
     def _by_state(self, http: Http, pool: Pool, firsts: dict[date, int]) -> dict[date, Share]:
         """By what the contract says after the block before each day."""
+        key = (id(http), pool.label)
+        if key in self._stateless:
+            raise NotServed(self._stateless[key])
         node = self.reader.node(http, pool)
         blocks = [max(0, first - 1) for first in firsts.values()]
-        found = fee_denominators(http, node, pool, blocks)
+        try:
+            found = fee_denominators(http, node, pool, blocks)
+        except CallRefused as error:  # no eth_call, or no such function: so it is of every month
+            self._stateless[key] = str(error)
+            raise
         return {day: Share(*pair, "contract") for day, pair in zip(firsts, found, strict=True)}
 
     def _at_head(self, http: Http, pool: Pool) -> str:

@@ -169,6 +169,19 @@ def test_a_node_that_does_not_know_is_warned_of(tmp_path: Path, caplog: pytest.L
     pd.testing.assert_frame_equal(offline, whole)
 
 
+@pytest.mark.parametrize("label", [USDC_WETH, PAIR])
+def test_a_store_from_before_the_questions_is_rebuilt_with_a_warning(
+    tmp_path: Path, label: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    fake = FakeNode(head=HEAD, logs=_swaps if label == USDC_WETH else _pair_swaps, switches=ON)
+    rows(sets(label)[0], client(tmp_path, transport=fake.transport), "2024-02")  # the logs alone
+    days, built = _reading(tmp_path, FakeNode(), label)("2024-02", offline=True)
+    assert set(days["fee_protocol_source"]) == {"declared"}
+    assert (built["protocol_fee0"] == 0).all()
+    (said,) = [r.getMessage() for r in caplog.records if "protocol's share" in r.getMessage()]
+    assert "offline, and no stored body" in said
+
+
 def test_a_declared_share_stands_where_no_node_tells(tmp_path: Path) -> None:
     registry = load_registry()
     fake = FakeNode(
