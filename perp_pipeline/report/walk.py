@@ -37,10 +37,12 @@ class Stop:
 
     @property
     def roomy(self) -> bool:
-        """The texts beside the figure are much shorter than it is: there is room for its words."""
+        """The texts beside the figure are so much shorter than it is that its words fit there too."""
         if self.figure is None:
             return False
-        return _text_height(self.claims, self.figure["exhibit"].caption) + _ROOM < _height(self.figure)
+        room = _height(self.figure) - _text_height(self.claims, self.figure["exhibit"].caption)
+        words = _LINE * (len(self.figure["words"]) / _CAPTION)
+        return room > _ROOM and (words < _OVERFLOW * room or room > _BLANK)
 
 
 @dataclass(frozen=True)
@@ -204,7 +206,9 @@ def split_reason(reason: str) -> tuple[str, str]:
 _DRAWING = 752.0
 """Pixels of width of a figure beside its claims."""
 _LINE, _TIGHT = 22.0, 20.0
-_ROOM = 160.0
+_ROOM, _BLANK = 160.0, 300.0
+"""Pixels from which room beside a figure is worth filling, and is even by words that are too long for it."""
+_OVERFLOW = 1.3
 _CAPTION, _STATEMENT, _SMALL = 55, 48, 60
 """Characters of a line beside a figure."""
 
