@@ -12,8 +12,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from perp_pipeline import contracts
+from perp_pipeline.contracts.model import Contract
 from perp_pipeline.graph import Node
 from perp_pipeline.lake.lake import Lake
+from perp_pipeline.lake.tables import in_order
 from perp_pipeline.months import Span
 from perp_pipeline.steps import Input, Step
 
@@ -88,6 +90,24 @@ def by_pool(tables: Iterable[pa.Table]) -> Iterator[tuple[Share, list[pa.Table]]
     last.clear()
     if held:
         yield {POOL: sorted(pools | own)}, held
+
+
+def in_one(contract: Contract, tables: list[pa.Table]) -> pa.Table:
+    """One table of all, sorted by key; the list is emptied.
+
+    Columns are joined one after the other, and what they were joined from is given back: memory holds the
+    rows once, and one column twice.
+    """
+    names = contract.schema.names
+    columns = {name: [table.column(name) for table in tables] for name in names}
+    tables.clear()
+    whole = {}
+    for name in names:
+        chunks = [chunk for column in columns.pop(name) for chunk in column.chunks]
+        whole[name] = pa.concat_arrays(chunks)
+        del chunks
+        pa.default_memory_pool().release_unused()
+    return in_order(contract, pa.table(whole))
 
 
 def fed(step: Step, part: Span, lake: Lake) -> bool:

@@ -17,21 +17,21 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from perp_pipeline import contracts
 from perp_pipeline.ahead import Frames, fetch, fetched_ahead, frames_of
 from perp_pipeline.contracts.model import Contract
 from perp_pipeline.diagnosis import lost_rows
 from perp_pipeline.graph import Node
-from perp_pipeline.lake import Lake, LakeError, PartitionKey, SchemaMismatch, TableMissing
+from perp_pipeline.inputs import built, built_apart, is_large, load
+from perp_pipeline.lake import Lake, LakeError, PartitionKey, SchemaMismatch
 from perp_pipeline.lake.kept_out import record_kept_out
-from perp_pipeline.lake.tables import in_order, split, to_arrow, to_frame
+from perp_pipeline.lake.tables import split, to_arrow
 from perp_pipeline.months import Span
-from perp_pipeline.portions import POOL, Share, by_pool, fed, shared, shares, with_neighbours
+from perp_pipeline.portions import POOL, by_pool, fed, in_one, shares, with_neighbours
 from perp_pipeline.quality.results import CheckResult, blocking, merged
 from perp_pipeline.quality.suites import audit, get_ready
 from perp_pipeline.settings import Settings
 from perp_pipeline.sources.errors import SourceError
-from perp_pipeline.steps import DROPPED_COLUMNS, PROVENANCE, Built, Input, Step
+from perp_pipeline.steps import DROPPED_COLUMNS, Step
 
 if TYPE_CHECKING:
     from perp_pipeline.sources.http import Http
@@ -190,7 +190,7 @@ def _download_month(node: Node, month: Span, context: Context, report: StepRepor
     frames = frames_of(node, month, context.http, context.now)
     for share, tables in by_pool(_cast(node.contract, frame, context) for frame in frames):
         seen |= set(share[POOL])
-        _publish(node.contract, _in_one(node.contract, tables), month, context, report, share)
+        _publish(node.contract, in_one(node.contract, tables), month, context, report, share)
     chosen = _scope(node.contract, context.settings)
     held = {dict(key.values)[POOL] for key in context.lake.partitions(node.contract, month)}
     rest = (held & chosen[POOL] if chosen else held) - seen
@@ -202,19 +202,6 @@ def _joined(frames: Frames) -> pd.DataFrame:
     frame = pd.concat(frames, ignore_index=True) if len(frames) > 1 else frames[0]
     frames.clear()
     return frame
-
-
-def _in_one(contract: Contract, tables: list[pa.Table]) -> pa.Table:
-    """One table of all, sorted by key; the list is emptied, so that memory holds the rows once, and a column
-    twice."""
-    names = contract.schema.names
-    columns = {name: [table.column(name) for table in tables] for name in names}
-    tables.clear()
-    whole = [
-        pa.chunked_array([chunk for column in columns.pop(name) for chunk in column.chunks]).combine_chunks()
-        for name in names
-    ]
-    return in_order(contract, pa.table(whole, names=names))
 
 
 def _nothing_lost(contract: Contract, span: Span, context: Context, scope: Mapping[str, set[str]]) -> None:
@@ -239,23 +226,30 @@ def _nothing_lost(contract: Contract, span: Span, context: Context, scope: Mappi
 def _build(step: Step, span: Span, context: Context, report: StepReport) -> None:
     contract = step.output
     span = with_neighbours(step, span, context.lake, context.nodes)
-    by_month = contract.time is not None and any(_is_large(item) for item in step.inputs)
+    by_month = contract.time is not None and any(is_large(item) for item in step.inputs)
     parts = [Span(month, month) for month in span] if by_month else [span]
-    whole = {item.table: _load(item, span, context) for item in step.inputs if item.whole}
+    whole = {item.table: load(item, span, context) for item in step.inputs if item.whole}
     frames: Frames = []
     for part in parts:
         if by_month and not fed(step, part, context.lake):
             continue
         kept_out: Frames = []
         for share in shares(step, part, context.lake) if by_month else [{}]:
-            built = _built(step, part, share, whole, context, kept_out)
-            if built is None:
+            if step.apart:
+                pieces = built_apart(step, part, share, whole, context, kept_out)
+                if not contract.large:
+                    frames += [_of_months(contract, piece, part) for piece in pieces]
+                elif tables := [_cast(contract, piece, context) for piece in pieces]:
+                    _publish(contract, in_one(contract, tables), part, context, report, share)
+                continue
+            frame = built(step, part, share, whole, context, kept_out)
+            if frame is None:
                 continue
             if contract.large:
-                _publish(contract, _cast(contract, built, context), part, context, report, share)
+                _publish(contract, _cast(contract, frame, context), part, context, report, share)
             else:
-                frames.append(_of_months(contract, built, part) if by_month else built)
-            del built
+                frames.append(_of_months(contract, frame, part) if by_month else frame)
+            del frame
         if kept_out:
             dropped = _joined(kept_out)
             report.dropped = pd.concat([report.dropped, dropped], ignore_index=True)
@@ -267,41 +261,6 @@ def _build(step: Step, span: Span, context: Context, report: StepReport) -> None
         report.note = f"no input rows for {span}"
 
 
-def _built(
-    step: Step,
-    span: Span,
-    share: Share,
-    whole: Mapping[str, pd.DataFrame],
-    context: Context,
-    kept_out: Frames,
-) -> pd.DataFrame | None:
-    """The step's frame, None where it has no input rows.
-
-    Args:
-        share: what to read of inputs that are read a share at a time.
-        whole: inputs that are read whole, once for all months.
-        kept_out: takes the rows that cleaning kept out.
-    """
-    inputs = {
-        item.table: whole[item.table]
-        if item.whole
-        else _load(item, span, context, share if shared(item) else {})
-        for item in step.inputs
-    }
-    if step.inputs and all(inputs[item.table].empty for item in step.inputs if not item.beside):
-        return None
-    parameters = {name: getattr(context.settings, name) for name in step.parameters}
-    built = step.build(**inputs, **parameters)
-    if not isinstance(built, Built):
-        built = Built(built, pd.DataFrame(columns=list(DROPPED_COLUMNS)))
-    kept_out.append(built.dropped)
-    return built.frame
-
-
-def _is_large(item: Input) -> bool:
-    return contracts.get(item.table).large and not item.whole
-
-
 def _of_months(contract: Contract, frame: pd.DataFrame, part: Span) -> pd.DataFrame:
     """Rows of a frame whose time lies in the months, or is missing (an error that the audit names)."""
     times = frame[contract.time]
@@ -309,18 +268,6 @@ def _of_months(contract: Contract, frame: pd.DataFrame, part: Span) -> pd.DataFr
     if times.dt.tz is None:
         start, end = start.tz_localize(None), end.tz_localize(None)
     return frame[~((times < start) | (times >= end))]
-
-
-def _load(item: Input, span: Span, context: Context, where: Share | None = None) -> pd.DataFrame:
-    contract = contracts.get(item.table)
-    wanted = None if item.whole or contract.time is None else span.widened(item.before, item.after)
-    columns = [name for name in contract.schema.names if item.provenance or name not in PROVENANCE]
-    try:
-        return context.lake.frame(contract, wanted, where, columns)
-    except TableMissing:
-        if item.optional or item.table in context.made or context.lake.partitions(contract):
-            return to_frame(contract.schema.empty_table().select(columns))
-        raise
 
 
 def _publish(

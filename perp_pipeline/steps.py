@@ -38,6 +38,7 @@ class Input:
         optional: a lake without the table gives an empty frame rather than an error.
         beside: it only accompanies the others: without their rows there is nothing to build.
         provenance: read :data:`PROVENANCE` as well, which are most of a raw table's bytes.
+        without: columns that the step has no use for, and that would fill memory.
     """
 
     table: str
@@ -47,6 +48,7 @@ class Input:
     optional: bool = False
     beside: bool = False
     provenance: bool = False
+    without: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,8 @@ class Step:
             and which returns the table's frame, or :class:`Built`.
         parameters: names of settings that ``build`` takes as keyword arguments as well.
         chapter: the part of the pipeline it belongs to: raw, funding, rates, amm, research.
+        apart: a column of the large input: rows that differ in it are built without each other, so that a
+            month is built a piece at a time.
         together: tables that tell of the same computation: whoever selects this one builds them too.
     """
 
@@ -67,3 +71,4 @@ class Step:
     parameters: tuple[str, ...] = ()
     chapter: str = "research"
     together: tuple[str, ...] = ()
+    apart: str = ""

@@ -9,17 +9,26 @@ from perp_pipeline.steps import Input, Step
 
 # The pool's constants, and the protocol's switches, hold beyond their month.
 _DAYS = Input("raw_amm_days", whole=True, optional=True, beside=True)
+_BLOCK = "block_number"
+_NAMES = ("tx_hash", "sqrt_price_x96", "liquidity")
+_EXACT = (*_NAMES, "amount0", "amount1")
 _LOGS = (Input("raw_eth_logs", optional=True), _DAYS)
 
 AMM = (
-    Step(contracts.get("core_amm_swaps"), build.core_amm_swaps, _LOGS, chapter="amm"),
-    Step(contracts.get("core_amm_liquidity"), build.core_amm_liquidity, _LOGS, chapter="amm"),
-    Step(contracts.get("core_amm_fee_protocol"), build.core_amm_fee_protocol, _LOGS, chapter="amm"),
+    Step(contracts.get("core_amm_swaps"), build.core_amm_swaps, _LOGS, chapter="amm", apart=_BLOCK),
+    Step(contracts.get("core_amm_liquidity"), build.core_amm_liquidity, _LOGS, chapter="amm", apart=_BLOCK),
+    Step(
+        contracts.get("core_amm_fee_protocol"),
+        build.core_amm_fee_protocol,
+        _LOGS,
+        chapter="amm",
+        apart=_BLOCK,
+    ),
     Step(
         contracts.get("core_amm_flows"),
         build.core_amm_flows,
         (
-            Input("core_amm_swaps", optional=True),
+            Input("core_amm_swaps", optional=True, without=_NAMES),
             Input("core_amm_liquidity", optional=True),
             # The balance before the first day is that of the last day of the month before.
             Input("raw_amm_days", before=1, optional=True, beside=True),
@@ -30,7 +39,7 @@ AMM = (
         contracts.get("core_amm_minutes"),
         build.core_amm_minutes,
         (
-            Input("core_amm_swaps", optional=True),
+            Input("core_amm_swaps", optional=True, without=_EXACT),
             Input("raw_amm_minutes", optional=True),
             Input("core_amm_fee_protocol", whole=True, optional=True, beside=True),
             _DAYS,
@@ -61,7 +70,7 @@ AMM = (
         build.core_amm_marks,
         (
             # A mark of seven days reaches into the month after.
-            Input("core_amm_swaps", after=1, optional=True),
+            Input("core_amm_swaps", after=1, optional=True, without=_EXACT),
             Input("core_amm_minutes", after=1, optional=True),
             Input("core_amm_pool_day", after=1, optional=True),
             _DAYS,

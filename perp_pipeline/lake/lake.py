@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 from upath import UPath
@@ -33,6 +34,8 @@ QUARANTINE = "_quarantine"
 MARKET = "_market.json"
 _WRITERS = 8
 _UNCHANGED = "unchanged"
+PIECE = 25_000
+"""Rows of a large table that are read at a time."""
 
 
 @dataclass
@@ -127,6 +130,39 @@ class Lake:
     ) -> pd.DataFrame:
         """:meth:`read` as a pandas frame (dates are naive midnights)."""
         return to_frame(self.read(contract, span, where, columns))
+
+    def pieces(
+        self,
+        contract: Contract,
+        span: Span | None = None,
+        where: Mapping[str, Sequence[str]] | None = None,
+        columns: Sequence[str] | None = None,
+        *,
+        apart: str,
+    ) -> Iterator[pa.Table]:
+        """:meth:`read`, some :data:`PIECE` rows of a partition at a time.
+
+        Args:
+            where: allowed values by partition column.
+            apart: a column of the key by which a partition's rows ascend: rows that share a value of it are
+                in one piece.
+        """
+        wanted = list(columns) if columns else contract.schema.names
+        for key, path in self.partitions(contract, span, where).items():
+            values = dict(key.values)
+            stored = [name for name in wanted if name not in contract.partition_by]
+            with path.open("rb") as file:
+                source = pq.ParquetFile(file)
+                held: pa.Table | None = None
+                for batch in source.iter_batches(PIECE, columns=list({*stored, apart}), use_threads=False):
+                    table = pa.Table.from_batches([batch])
+                    held = table if held is None else pa.concat_tables([held, table])
+                    border = pc.index(held[apart], held[apart][-1]).as_py()
+                    if border:
+                        yield _with_partition(contract, held.slice(0, border), values, wanted)
+                        held = held.slice(border)
+                if held is not None:
+                    yield _with_partition(contract, held, values, wanted)
 
     def commit(
         self,
@@ -247,6 +283,16 @@ class Lake:
         new = part.select(names).to_pandas()
         merged = old.merge(new.drop_duplicates(), on=names, how="left", indicator=True)
         return merged.loc[merged["_merge"] == "left_only", names]
+
+
+def _with_partition(
+    contract: Contract, table: pa.Table, values: Mapping[str, str], wanted: Sequence[str]
+) -> pa.Table:
+    """Rows of a file with what its path says, by the contract's schema."""
+    for name in contract.partition_by:
+        table = table.append_column(name, pa.repeat(pa.scalar(values[name]), len(table)))
+    schema = pa.schema([contract.schema.field(name) for name in wanted], metadata=contract.schema.metadata)
+    return table.select(wanted).cast(schema)
 
 
 def _wanted(key: PartitionKey, span: Span | None, where: Mapping[str, Sequence[str]]) -> bool:

@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+import tempfile
+from datetime import UTC, datetime
+from itertools import pairwise
+from pathlib import Path
+
 import pandas as pd
 import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from perp_pipeline import contracts
 from perp_pipeline.contracts.model import Column, Contract, RowCheck
+from perp_pipeline.inputs import built, built_apart
+from perp_pipeline.lake import Lake
+from perp_pipeline.lake import lake as lake_module
 from perp_pipeline.lake.tables import in_order, split, to_arrow
+from perp_pipeline.months import Span
 from perp_pipeline.quality import suites
 from perp_pipeline.quality.suites import audit
+from perp_pipeline.runner import Context
+from perp_pipeline.settings import Settings
+from perp_pipeline.steps import Input, Step
 
 
 def _rises(frame: pd.DataFrame) -> pd.Series:
@@ -79,3 +92,57 @@ def test_a_table_of_one_partition_is_not_copied_together() -> None:
     two = pa.concat_tables([table, table.set_column(0, "pool", pa.array(["b"] * 5))])
     assert [str(key) for key, _ in split(STEPS, two)] == ["pool=a/month=2024-01", "pool=b/month=2024-01"]
     assert not list(split(STEPS, table.slice(0, 0)))
+
+
+@given(
+    blocks=st.lists(st.integers(0, 12), max_size=20),
+    others=st.lists(st.integers(0, 12), max_size=5),
+    piece=st.integers(1, 7),
+)
+def test_pieces_are_the_table_and_cut_no_block_apart(
+    blocks: list[int], others: list[int], piece: int
+) -> None:
+    frame = pd.DataFrame({"pool": ["a"] * len(blocks) + ["b"] * len(others), "block": [*blocks, *others]})
+    frame = frame.sort_values(["pool", "block"], ignore_index=True).astype({"block": "int64"})
+    frame["value"] = frame.index.astype("float64")
+    table = to_arrow(STEPS, frame.assign(time=pd.Timestamp("2024-01-01", tz="UTC")))
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lake_module, "PIECE", piece)
+        lake = Lake.at(folder)
+        lake.commit(STEPS, table, now=datetime(2025, 1, 1, tzinfo=UTC))
+        names = ["pool", "block", "value"]
+        found = list(lake.pieces(STEPS, columns=names, apart="block"))
+        if not len(table):
+            assert not found
+            return
+        assert pa.concat_tables(found).equals(lake.read(STEPS, columns=names))
+    for one, next_ in pairwise(found):
+        assert (one["pool"][-1], one["block"][-1]) != (next_["pool"][0], next_["block"][0])
+
+
+def test_a_step_built_in_pieces_gives_what_it_gives_at_once(tmp_path: Path) -> None:
+    sums = Contract("core_sums", "Sums.", "one block", ("pool", "block"), STEPS.columns, "time", ("pool",))
+
+    def build(*, raw_steps: pd.DataFrame) -> pd.DataFrame:
+        return raw_steps.groupby(["pool", "block"], as_index=False).agg({"time": "first", "value": "sum"})
+
+    table = _table([(n // 3, float(n)) for n in range(60)])
+    lake = Lake.at(tmp_path)
+    lake.commit(STEPS, table, now=datetime(2025, 1, 1, tzinfo=UTC))
+    context = Context(
+        lake,
+        None,
+        Settings(lake=str(tmp_path)),
+        datetime(2025, 1, 1, tzinfo=UTC),
+        {},  # type: ignore[arg-type]
+    )
+    span = Span.parse("2024-01", "2024-01")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(contracts, "get", {"raw_steps": STEPS, "core_sums": sums}.__getitem__)
+        patch.setattr(lake_module, "PIECE", 4)
+        step = Step(sums, build, (Input("raw_steps"),), apart="block")
+        at_once = built(step, span, {}, {}, context, [])
+        pieces = list(built_apart(step, span, {}, {}, context, []))
+    assert len(pieces) > 10
+    assert at_once is not None
+    pd.testing.assert_frame_equal(pd.concat(pieces, ignore_index=True), at_once)

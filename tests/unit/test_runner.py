@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from perp_pipeline import runner
+from perp_pipeline import contracts
 from perp_pipeline.contracts.model import Column, Contract
 from perp_pipeline.graph import UnknownTable, build_graph, select
 from perp_pipeline.lake import Lake, TableMissing
@@ -84,7 +84,7 @@ def venue() -> Venue:
 @pytest.fixture
 def context(venue: Venue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Context:
     known = {contract.name: contract for contract in (RAW, CORE, OUT, OTHER)}
-    monkeypatch.setattr(runner.contracts, "get", known.__getitem__)
+    monkeypatch.setattr(contracts, "get", known.__getitem__)
     nodes = build_graph([venue], STEPS)
     settings = Settings(periods=("2020",))
     return Context(Lake.at(str(tmp_path)), None, settings, NOW, nodes)
@@ -262,7 +262,7 @@ def test_months_in_any_order_end_in_the_same_lake(
 ) -> None:
     """A month is built again when one that it rests on, directly or not, comes later."""
     known = {contract.name: contract for contract in (RAW, SMOOTH, CENTRED)}
-    monkeypatch.setattr(runner.contracts, "get", known.__getitem__)
+    monkeypatch.setattr(contracts, "get", known.__getitem__)
     spoil = {
         f"2020-{month:02d}-{day:02d} 08:00:00+00:00": 0.001 * month
         for month in range(1, 6)
