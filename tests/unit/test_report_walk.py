@@ -41,13 +41,11 @@ def _walk(claims: list[dict[str, Any]], *figures: dict[str, Any], tables: Any = 
 
 
 def _stops(found: Walk) -> list[tuple[str, list[int]]]:
-    return [
-        (
-            ((stop.figure or stop.table or {}).get("exhibit") or B).slug if stop.answers else "",
-            [c["number"] for c in stop.claims],
-        )
-        for stop in found.stops
-    ]
+    told = []
+    for stop in found.stops:
+        item = stop.figure or stop.table
+        told.append((item["exhibit"].slug if item else "", [claim["number"] for claim in stop.claims]))
+    return told
 
 
 def test_claims_come_in_ascending_order_whatever_the_order_of_the_figures() -> None:
