@@ -30,6 +30,8 @@ import pyarrow as pa
 
 os.environ.setdefault("POLARS_MAX_THREADS", "1")
 
+import amm_memory
+
 from perp_pipeline.amm import decode, minutes, pool_day
 from perp_pipeline.amm.pools import PoolFacts
 from perp_pipeline.sources.errors import SourceError
@@ -452,6 +454,7 @@ def main() -> None:
         for pool in asked.pool:
             decoding(f"{pool} of {asked.real}", stored(asked.real, pool), without)
         pool_days(asked.swaps, without)
+        amm_memory.of_a_swap(asked.month_swaps, 6 * asked.month_swaps)
         memory(asked.months, asked.month_swaps)
 
 
