@@ -53,18 +53,18 @@ def derived_sources(
     return tuple(found)
 
 
-def caveats_of(claim: Mapping[str, Any], caveats: Iterable[Caveat]) -> list[str]:
+def caveats_of(claim: Mapping[str, Any], labels: Iterable[str], caveats: Iterable[Caveat]) -> list[str]:
     """Caveats of a claim: those on tables that it reads, of venues that its numbers are about.
 
     Args:
         claim: a row of out_claims; without data nothing rests on anything.
+        labels: what its numbers are, beside those that its reason names.
     """
     if claim["verdict"] == "no data":
         return []
     read = set(str(claim["table"]).split(", "))
-    return [
-        caveat.text for caveat in caveats if read & caveat.tables and caveat.venue in str(claim["reason"])
-    ]
+    told = " ".join([str(claim["reason"]), *labels])
+    return [caveat.text for caveat in caveats if read & caveat.tables and caveat.venue in told]
 
 
 def _built_from(table: str, steps: Iterable[Step]) -> frozenset[str]:

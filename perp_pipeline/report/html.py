@@ -124,6 +124,8 @@ def build_report(tables: Tables, *, context: ReportContext) -> Report:
     for claim in claims:
         claim["figures"] = [exhibit for exhibit in figures if claim["number"] in exhibit.claims]
         claim["numbers"] = numbers.get(claim["number"], [])
+        labels = [number["label"] for number in claim["numbers"]]
+        claim["caveats"] = caveats_of(claim, labels, context.caveats)
         claim["which"] = firsts.get(claim["number"], "")
         claim["without"] = apart.get(claim["number"], "")
     walks = [
@@ -220,7 +222,6 @@ def _claims(frame: pd.DataFrame | None, context: ReportContext) -> list[dict[str
                 "reason": row["reason"],
                 "lead": lead,
                 "rest": rest,
-                "caveats": caveats_of(row, context.caveats),
                 "definition": context.definitions.get(number, ""),
             }
         )

@@ -162,4 +162,5 @@ def test_a_derived_archive_is_a_caveat_of_the_claims_that_rest_on_it() -> None:
 def test_caveats_are_of_the_venue_and_the_table(table: str, reason: str, verdict: str, told: bool) -> None:
     caveat = Caveat("GMX", frozenset({"out_sides"}), "Derived.")
     claim = {"table": table, "reason": reason, "verdict": verdict}
-    assert caveats_of(claim, [caveat]) == (["Derived."] if told else [])
+    assert caveats_of(claim, (), [caveat]) == (["Derived."] if told else [])
+    assert caveats_of(claim | {"reason": ""}, [reason], [caveat]) == (["Derived."] if told else [])
