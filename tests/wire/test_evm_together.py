@@ -294,3 +294,19 @@ def test_a_node_that_takes_no_lists(tmp_path: Path, alone: tuple[pd.DataFrame, d
     found = _read(tmp_path, node)
     assert node.bodies == [1] * 2 * DAYS  # block times, asked for before, had shown it
     _same(found, alone)
+
+
+def test_a_damaged_answer_costs_one_question(
+    tmp_path: Path, alone: tuple[pd.DataFrame, dict[str, str]]
+) -> None:
+    """Stored answers are read together; one that cannot be read is asked for by itself."""
+    _read(tmp_path, _node())
+    store = BodyStore(tmp_path)
+    entries = [e for e in store.entries() if isinstance(e.payload, dict) and SWAP in json.dumps(e.payload)]
+    (tmp_path / entries[7].file).write_bytes(b"torn")
+    again = _node()
+    _same(_read(tmp_path, again), alone)
+    assert again.bodies == [1]
+    offline = _node()
+    _same(_read(tmp_path, offline, offline=True), alone)
+    assert not offline.asked
