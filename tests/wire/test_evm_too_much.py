@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import date
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -11,10 +13,12 @@ from typing import Any
 import httpx
 import pandas as pd
 import pytest
-from chain_wire import GENESIS, SWAP, USDC_WETH, FakeNode, client, rows, sets, swap_log
+from chain_wire import GENESIS, RPC, SWAP, USDC_WETH, FakeNode, client, rows, swap_log
 
+from perp_pipeline.sources import ethereum
 from perp_pipeline.sources.errors import BodyTooLarge, SourceError, TooSlow, TransientError
 from perp_pipeline.sources.evm_rpc import RangeTooLarge, result_of
+from perp_pipeline.sources.pools import load_registry
 
 DAYS, BLOCKS = 3, 7200
 EVERY = 20
@@ -66,7 +70,9 @@ class Node:
 def _read(folder: Path, node: Node, **options: Any) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Logs without their provenance, and days."""
     http = client(folder, transport=node.transport, **options)
-    logs, days = sets(USDC_WETH)
+    registry = load_registry()
+    pool = replace(registry.select((USDC_WETH,))[0], created=date(2024, 1, 1))  # with no history to ask for
+    logs, days = ethereum.datasets((pool,), registry, RPC)
     return rows(logs, http, "2024-01").drop(columns=["source_url", "download_sha256"]), rows(
         days, http, "2024-01"
     )
