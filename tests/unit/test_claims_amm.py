@@ -8,7 +8,7 @@ import pytest
 
 from perp_pipeline.research.amm_profit import out_amm_profit_per_volume
 from perp_pipeline.research.claims import amm, evaluate, find_claim
-from perp_pipeline.research.claims.model import MissingData
+from perp_pipeline.research.claims.model import MissingData, Verdict, verdict_of
 from perp_pipeline.research.claims.pools import days_held
 
 
@@ -41,6 +41,14 @@ def _tables(*parts: pd.DataFrame) -> dict[str, pd.DataFrame]:
     marks = days[["chain", "pool", "day", "pnl_usd"]].assign(mark="1d", pnl_exchange_usd=np.nan)
     profit = out_amm_profit_per_volume(core_amm_pool_day=days, core_amm_marks=marks)
     return {"core_amm_pool_day": days, "out_amm_profit_per_volume": profit}
+
+
+def test_a_few_days_of_a_pool_are_no_verdict_on_its_year() -> None:
+    held = _tables(_days(amm.ETH_USDC_5BP, "2024-01-01", 7, 30.0))
+    (part,) = amm.two_years(held, "2023-01..2024-05").parts
+    assert verdict_of(part) is Verdict.NO_DATA
+    own = held["out_amm_profit_per_volume"].set_index(["mark", "period"]).loc[("1d", "2024")]
+    assert np.isfinite(own["ci_low"]).all(), "the table has their error"
 
 
 def test_the_essays_second_sample_ends_on_5_may() -> None:

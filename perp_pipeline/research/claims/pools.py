@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -47,7 +48,7 @@ def days_of(tables: Tables, pool: str, period: str) -> pd.DataFrame:
 
 def profit_part(days: pd.DataFrame, label: str, expected: Expected, period: str | None = None) -> Part:
     """Profit over volume of any days of one pool, marked at each day's end, by out_amm_profit_per_volume's
-    estimator.
+    estimator. Fewer than eight days are no sample of a year: they have an error there, and no verdict here.
 
     Args:
         days: rows of :func:`days_of`.
@@ -56,6 +57,8 @@ def profit_part(days: pd.DataFrame, label: str, expected: Expected, period: str 
     pnl, volume = (days[name].to_numpy(dtype=np.float64) for name in ("pnl_usd", "volume_usd"))
     weights = bootstrap_weights(len(days)) if len(days) >= MIN_DAYS else None
     estimate, se, low, high = ratio_bp(pnl, volume, weights)
+    if weights is None:
+        low = high = math.nan
     first, last = (days["day"].iloc[place].tz_localize("UTC") for place in (0, -1))
     return Part(
         label, "bp of volume", estimate, se, low, high, len(days), first, last, expected, period=period
