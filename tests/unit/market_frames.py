@@ -135,7 +135,7 @@ def delivery_futures(market: SimulatedMarket) -> pd.DataFrame:
     steps = ar1(-(-len(hours) // WINDOW), market.planted.curve.persistence_8h, rng)
     carry = CARRY + CARRY_SD * np.repeat(steps, WINDOW)[: len(hours)]
     quarters = pd.date_range(FIRST.start, LAST.end, freq="QE").tz_localize(None).normalize()
-    fridays = quarters - pd.to_timedelta((quarters.dayofweek - 4) % 7, "D") + pd.Timedelta(8, "h")
+    fridays = quarters - pd.to_timedelta((quarters.day_of_week - 4) % 7, "D") + pd.Timedelta(8, "h")
     expiries = fridays.to_numpy().astype("datetime64[h]").astype(np.int64)
     parts = []
     for first, expiry in zip([hours[0], *expiries[:-1]], expiries, strict=True):
