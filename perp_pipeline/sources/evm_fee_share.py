@@ -116,10 +116,10 @@ class FeeShares:
                 raise
             except PermanentError as error:
                 reason = f"{reason}; {_words(pool, error)}"
-        else:
-            reason = f"{reason}; {self._at_head(http, pool)}"
         if pool.label not in self._said:
             self._said.add(pool.label)
+            if pool.protocol == "uniswap_v2":
+                reason = f"{reason}; {self._at_head(http, pool)}"
             declared = (pool.fee_protocol0, pool.fee_protocol1)
             _log.warning(
                 "%s: the protocol's share of the fees is not known from %s on, but for switches in the logs "

@@ -280,8 +280,16 @@ def test_a_pair_gives_a_sixth_while_its_factory_names_a_recipient(tmp_path: Path
 def test_a_pair_at_a_node_without_old_state_is_warned_of(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    fake = FakeNode(head=HEAD, logs=_pair_swaps, call=_factory(False))
-    days, whole = _reading(tmp_path, fake, PAIR)("2024-02")
+    at_head: list[str] = []
+
+    def call(to: str, data: str, tag: str) -> str:
+        if tag == "latest":
+            at_head.append(function_of(data))
+        return _factory(False)(to, data, tag)
+
+    fake = FakeNode(head=HEAD, logs=_pair_swaps, call=call)
+    days, whole = _reading(tmp_path, fake, PAIR)("2024-01", "2024-02")
+    assert at_head.count("feeTo()") == 1, "once for all months"
     assert set(days["fee_protocol_source"]) == {"declared"}
     assert (whole["protocol_fee0"] == 0).all()
     (said,) = [r.getMessage() for r in caplog.records if "protocol's share" in r.getMessage()]
