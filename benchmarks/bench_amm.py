@@ -389,6 +389,7 @@ def fill(folder: Path, months: int, swaps: int) -> None:
                 first_block=0,
                 last_block=0,
                 served=True,
+                fee_protocol_source="declared",
                 n_rows=1,
                 reason=None,
                 balance0=None,
