@@ -23,8 +23,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from perp_pipeline.research.least_squares import ols_hac
 from perp_pipeline.research.series import utc
-from perp_pipeline.research.statistics import Array, bounded, hac_lags, ols_hac, weighted_critical
+from perp_pipeline.research.statistics import Array, bounded, hac_lags, weighted_critical
 
 NULL_PERIODS = ("all", "2019-09..2022-06")
 """Periods that out_regressions always holds nulls of; for those that a user asks for they are drawn too."""

@@ -13,8 +13,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from perp_pipeline.research.least_squares import ols_hac
 from perp_pipeline.research.premium_windows import Windows, month_lags
-from perp_pipeline.research.statistics import Array, Estimate, hac_ratio, ols_hac
+from perp_pipeline.research.statistics import Array, Estimate, hac_ratio
 
 MIN_WINDOWS = 30
 """Windows in the flat zone, and off it, from which on the map is fitted."""

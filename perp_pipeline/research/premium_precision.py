@@ -46,6 +46,7 @@ from perp_pipeline.funding.premium import (
     scatter_within,
     unbiased_rho,
 )
+from perp_pipeline.research.least_squares import ols_hac
 from perp_pipeline.research.other_lags import lag_key
 from perp_pipeline.research.premium_map import fit_map
 from perp_pipeline.research.premium_windows import (
@@ -62,7 +63,7 @@ from perp_pipeline.research.premium_windows import (
 from perp_pipeline.research.rate_atoms import atom_rows
 from perp_pipeline.research.series import utc
 from perp_pipeline.research.shares import above_zero, hac_explained
-from perp_pipeline.research.statistics import Array, Estimate, hac_influence, hac_ratio, ols_hac
+from perp_pipeline.research.statistics import Array, Estimate, hac_influence, hac_ratio
 from perp_pipeline.research.trade_prints import trade_rows
 from perp_pipeline.theory.funding_map import FundingMap
 

@@ -34,10 +34,11 @@ from perp_pipeline.research.daily import (
     main_symbols,
     midnight_prices,
 )
+from perp_pipeline.research.least_squares import OlsFit, ols_hac
 from perp_pipeline.research.persistence_null import NULL_PERIODS, null_rows
 from perp_pipeline.research.series import CME_BASES, utc
 from perp_pipeline.research.standardised import standardised
-from perp_pipeline.research.statistics import Array, OlsFit, critical_p, ols_hac
+from perp_pipeline.research.statistics import Array, critical_p
 
 HORIZONS = (1, 3, 7, 30, 90)
 HEADLINE_HORIZON = 30

@@ -16,7 +16,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from perp_pipeline.research.statistics import Array, Estimate, OlsFit, bartlett_covariance
+from perp_pipeline.research.least_squares import OlsFit
+from perp_pipeline.research.statistics import Array, Estimate, bartlett_covariance
 
 
 @dataclass(frozen=True)

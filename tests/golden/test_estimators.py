@@ -10,11 +10,12 @@ import pandas as pd
 import pytest
 from generate_estimators import DAYS, HORIZON, LAGS, persistent, prices
 
+from perp_pipeline.research.least_squares import ols_hac
 from perp_pipeline.research.predictor_race import out_predictor_race
 from perp_pipeline.research.quanto import out_quanto
 from perp_pipeline.research.regressions import daily_frame
 from perp_pipeline.research.standardised import standardised
-from perp_pipeline.research.statistics import hac_correlation, ols_hac
+from perp_pipeline.research.statistics import hac_correlation
 
 GOLDEN = json.loads(Path(__file__).with_name("estimators.json").read_text())
 

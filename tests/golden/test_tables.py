@@ -15,14 +15,10 @@ from perp_pipeline.research.averages import out_funding_averages
 from perp_pipeline.research.buckets import decile_means
 from perp_pipeline.research.house_money import out_house_money
 from perp_pipeline.research.lead_lag import out_lead_lag
+from perp_pipeline.research.least_squares import ols_hac
 from perp_pipeline.research.persistence_null import standardised_effects
 from perp_pipeline.research.spreads import out_venue_spreads
-from perp_pipeline.research.statistics import (
-    bartlett_covariance,
-    fixed_b_critical,
-    hac_mean,
-    ols_hac,
-)
+from perp_pipeline.research.statistics import bartlett_covariance, fixed_b_critical, hac_mean
 
 GOLDEN = json.loads(Path(__file__).with_name("tables.json").read_text())
 NO_IMPLIED = pd.DataFrame(

@@ -134,7 +134,7 @@ def test_a_step_built_in_pieces_gives_what_it_gives_at_once(tmp_path: Path) -> N
         None,
         Settings(lake=str(tmp_path)),
         datetime(2025, 1, 1, tzinfo=UTC),
-        {},  # type: ignore[arg-type]
+        {},
     )
     span = Span.parse("2024-01", "2024-01")
     with pytest.MonkeyPatch.context() as patch:

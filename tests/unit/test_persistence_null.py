@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from research_frames import ar1
 
+from perp_pipeline.research.least_squares import ols_hac
 from perp_pipeline.research.persistence_null import (
     Persistence,
     fit_persistence,
@@ -15,7 +16,6 @@ from perp_pipeline.research.persistence_null import (
     standardised_effects,
 )
 from perp_pipeline.research.standardised import standardised
-from perp_pipeline.research.statistics import ols_hac
 
 
 def frame(days: int, seed: int, same: float = 0.0) -> pd.DataFrame:

@@ -17,9 +17,10 @@ from research_frames import (
 
 from perp_pipeline.contracts.research import OUT_REGRESSIONS
 from perp_pipeline.research.daily import funding_by_day_of, main_symbols
+from perp_pipeline.research.least_squares import ols_hac
 from perp_pipeline.research.regressions import daily_frame, out_regressions, settle_frame
 from perp_pipeline.research.standardised import standardised
-from perp_pipeline.research.statistics import critical_p, hac_lags, ols_hac
+from perp_pipeline.research.statistics import critical_p, hac_lags
 
 
 def market(days: int, seed: int, same: float = 0.5, prior: float = 0.3, phi: float = 0.5) -> dict:

@@ -55,7 +55,7 @@ class _Forgetful:
 def _june(market: SimulatedMarket, folder: Path, *, archive: bool) -> dict[str, pd.DataFrame]:
     transport = SimulatedTransport(market)
     if not archive:
-        transport.venues = _Forgetful(market)  # type: ignore[assignment]
+        transport.venues = _Forgetful(market)
     http = Http(BodyStore(folder), transport=transport, sleep=lambda _: None, now=lambda: JUNE.end)
     declared = simulated_pools(market)
     begun = market.chain.first_day

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from research_frames import ar1
 
+from perp_pipeline.research.least_squares import ols_hac
 from perp_pipeline.research.standardised import effect_influence, interval_ends, standardised
-from perp_pipeline.research.statistics import critical_of, hac_correlation, ols_hac
+from perp_pipeline.research.statistics import critical_of, hac_correlation
 
 
 def series(n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:

@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 
+from perp_pipeline.research.least_squares import ols_hac
 from perp_pipeline.research.statistics import (
     bartlett_covariance,
     bartlett_variance,
@@ -18,7 +19,6 @@ from perp_pipeline.research.statistics import (
     hac_influence,
     hac_mean,
     hac_ratio,
-    ols_hac,
 )
 
 
