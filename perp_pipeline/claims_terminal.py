@@ -16,7 +16,7 @@ from perp_pipeline.claim_explained import print_explanation
 from perp_pipeline.lake import Lake
 from perp_pipeline.recompute import claim_tables, claim_tables_over
 from perp_pipeline.report import cells
-from perp_pipeline.report.claim_numbers import decider, number_texts, routes
+from perp_pipeline.report.claim_numbers import decider, number_texts, own_numbers, routes
 from perp_pipeline.research.claims.agreement import unmatched
 from perp_pipeline.settings import Settings
 
@@ -136,26 +136,6 @@ def _computed(
         claims.build_claims(frames, windows, only=windows),
         claims.build_claim_parts(frames, windows, only=windows),
     )
-
-
-def own_numbers(claims: pd.DataFrame, parts: pd.DataFrame) -> dict[int, str]:
-    """Claims of several published numbers -> which of them stands for the claim, and what it answers.
-
-    Args:
-        claims: rows of out_claims.
-        parts: rows of out_claim_parts.
-    """
-    texts = claims.set_index("claim_id")["published"]
-    numbers = parts[(parts["variant"] == 0) & parts["published"].notna()].sort_values(["claim_id", "part"])
-    # One number may be left of several, whose published text names them all.
-    lists = numbers["claim_id"].map(texts).astype("str").str.contains("[;,]")
-    several = numbers[numbers.duplicated("claim_id", keep=False) | lists].drop_duplicates("claim_id")
-    # A side is read from words; a published value shows which of several it is.
-    return {
-        int(row["claim_id"]): row["label"]
-        + ("" if row["published"].startswith(("above ", "below ")) else f" (published: {row['published']})")
-        for row in several.to_dict("records")
-    }
 
 
 def claims_table(claims: pd.DataFrame, width: int, own: Mapping[int, str] | None = None) -> Table:

@@ -90,19 +90,23 @@ def claim_numbers(parts: pd.DataFrame | None) -> dict[int, list[dict[str, Any]]]
     return {claim: numbers for claim, numbers in found.items() if len(numbers) > 1}
 
 
-def first_labels(parts: pd.DataFrame | None) -> dict[int, str]:
-    """Claim number -> what the number of its row is, for claims of which several numbers are judged.
+def own_numbers(claims: pd.DataFrame, parts: pd.DataFrame) -> dict[int, str]:
+    """Claims of several published numbers -> which of them stands for the claim, and what it answers.
 
     Args:
-        parts: out_claim_parts; None where the lake has none.
+        claims: rows of out_claims.
+        parts: rows of out_claim_parts.
     """
-    if parts is None:
-        return {}
-    judged = parts[(parts["variant"] == 0) & parts["published"].notna()].sort_values(["claim_id", "part"])
+    texts = claims.set_index("claim_id")["published"]
+    numbers = parts[(parts["variant"] == 0) & parts["published"].notna()].sort_values(["claim_id", "part"])
+    # One number may be left of several, whose published text names them all.
+    lists = numbers["claim_id"].map(texts).astype("str").str.contains("[;,]")
+    several = numbers[numbers.duplicated("claim_id", keep=False) | lists].drop_duplicates("claim_id")
+    # A side is read from words; a published value shows which of several it is.
     return {
-        int(claim): str(own["label"].iloc[0])
-        for claim, own in judged.groupby("claim_id", sort=True)
-        if len(own) > 1
+        int(row["claim_id"]): row["label"]
+        + ("" if row["published"].startswith(("above ", "below ")) else f" (published: {row['published']})")
+        for row in several.to_dict("records")
     }
 
 

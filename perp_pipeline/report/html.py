@@ -12,7 +12,7 @@ import pandas as pd
 
 from perp_pipeline.report import cells
 from perp_pipeline.report.caveats import caveats_of
-from perp_pipeline.report.claim_numbers import BADGES, claim_numbers, decider, first_labels, number_texts
+from perp_pipeline.report.claim_numbers import BADGES, claim_numbers, decider, number_texts, own_numbers
 from perp_pipeline.report.context import ReportContext
 from perp_pipeline.report.exhibit import (
     ESSAYS,
@@ -120,13 +120,14 @@ def build_report(tables: Tables, *, context: ReportContext) -> Report:
     needed = {name for needs in _all_needs() for name in needs}
     claims = _claims(held.get("out_claims"), context)
     numbers = claim_numbers(held.get("out_claim_parts"))
-    firsts = first_labels(held.get("out_claim_parts"))
+    both = {"out_claims", "out_claim_parts"} <= set(held)
+    own = own_numbers(held["out_claims"], held["out_claim_parts"]) if both else {}
     for claim in claims:
         claim["figures"] = [exhibit for exhibit in figures if claim["number"] in exhibit.claims]
         claim["numbers"] = numbers.get(claim["number"], [])
         labels = [number["label"] for number in claim["numbers"]]
         claim["caveats"] = caveats_of(claim, labels, context.caveats)
-        claim["which"] = firsts.get(claim["number"], "")
+        claim["which"] = own.get(claim["number"], "")
         claim["without"] = apart.get(claim["number"], "")
     walks = [
         found for essay in ESSAYS if (found := walk(essay, claims, drawn, printed)).claims or found.stops

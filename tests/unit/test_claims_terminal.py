@@ -12,7 +12,8 @@ import report_results
 from rich.console import Console
 
 from perp_pipeline.claim_explained import print_explanation
-from perp_pipeline.claims_terminal import claims_table, own_numbers, parts_table, print_claims
+from perp_pipeline.claims_terminal import claims_table, parts_table, print_claims
+from perp_pipeline.report.claim_numbers import own_numbers
 from perp_pipeline.research.claims import explain, register
 from perp_pipeline.research.claims.prose import reflowed
 from perp_pipeline.settings import Settings

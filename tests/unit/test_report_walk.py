@@ -13,7 +13,6 @@ import report_results
 from matplotlib.figure import Figure
 
 from perp_pipeline.report.caveats import Caveat, caveats_of, derived_sources
-from perp_pipeline.report.claim_numbers import first_labels
 from perp_pipeline.report.context import ReportContext
 from perp_pipeline.report.exhibit import ESSAYS, FigureExhibit, TableExhibit
 from perp_pipeline.report.html import build_report
@@ -119,11 +118,10 @@ def test_long_reasons_are_cut_between_sentences_and_nothing_is_lost() -> None:
 
 def test_a_card_says_which_of_several_numbers_it_shows() -> None:
     parts = report_results.claim_parts()
-    second = parts[(parts["claim_id"] == 10) & (parts["variant"] == 0)].assign(part=2, label="the second")
-    shown = second.assign(part=3, label="only shown", published=None)
-    labels = first_labels(pd.concat([second, shown, parts], ignore_index=True))
-    assert labels == {10: "perps above 50 %"}, "one judged number is the claim's own"
-    assert first_labels(None) == {}
+    second = parts[(parts["claim_id"] == 1) & (parts["variant"] == 0)].assign(part=2, label="the second")
+    both = pd.concat([parts, second], ignore_index=True)
+    page = build_report(report_frames.every() | {"out_claim_parts": both}, context=ReportContext(span="2021"))
+    assert '<span class="small">Binance minus BitMEX</span></dd>' in page.pages["essay-b.html"]
 
 
 def test_the_pages_list_their_claims_and_show_each_figure_once() -> None:
