@@ -117,11 +117,16 @@ def test_long_reasons_are_cut_between_sentences_and_nothing_is_lost() -> None:
 
 
 def test_a_card_says_which_of_several_numbers_it_shows() -> None:
-    parts = report_results.claim_parts()
-    second = parts[(parts["claim_id"] == 1) & (parts["variant"] == 0)].assign(part=2, label="the second")
-    both = pd.concat([parts, second], ignore_index=True)
-    page = build_report(report_frames.every() | {"out_claim_parts": both}, context=ReportContext(span="2021"))
-    assert '<span class="small">Binance minus BitMEX</span></dd>' in page.pages["essay-b.html"]
+    claims = report_frames.claims()
+    claims = claims[claims["claim_id"] == 1]
+    told = ("estimate", "se", "ci_low", "ci_high", "n", "unit", "window_start", "window_end")
+    row = {name: claims.iloc[0][name] for name in told}
+    own = report_results.claim_parts().query("claim_id == 1 and variant == 0").assign(**row)
+    parts = pd.concat([own, own.assign(part=2, label="the second")], ignore_index=True)
+    for numbers, shown in ((parts, True), (own, False)):
+        held = {"out_claims": claims, "out_claim_parts": numbers}
+        page = build_report(held, context=ReportContext(span="2021")).pages["essay-b.html"]
+        assert ('<span class="small">Binance minus BitMEX</span></dd>' in page) == shown
 
 
 def test_the_pages_list_their_claims_and_show_each_figure_once() -> None:
